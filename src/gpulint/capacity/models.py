@@ -1,0 +1,109 @@
+"""The shapes of published models: what their `config.json` says and what the memory arithmetic needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+
+@dataclass(slots=True, eq=False)
+class Quantization:
+    """How a checkpoint stores its linear layers; `bits` is None when the checkpoint mixes widths or does not say."""
+
+    method: str
+    bits: int | None = None
+    group_size: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ModelShape:
+    """One model. Counts are plain numbers, `native_dtype` a PyTorch name, None is unknown or does not apply.
+
+    `attention` says what the KV cache holds: `full` (every token in every layer), `mla` (one latent vector per token
+    and layer), or one of `sliding`, `chunked`, `hybrid` (linear attention or Mamba layers), `sparse` (an index beside
+    the cache), `compressed` and `unknown`.
+    `params_total` counts tied embeddings once and leaves multi-token-prediction layers out; `params_vision` is the part
+    of it outside the language model.
+    `max_position_embeddings` is present only where a `config.json` shows it.
+    """
+
+    id: str
+    layers: int
+    hidden_size: int
+    heads: int
+    kv_heads: int
+    vocab_size: int
+    attention: str
+    source: str
+    confidence: str
+    aliases: tuple[str, ...] = ()
+    base_model: str | None = None
+    head_dim: int | None = None
+    intermediate_size: int | None = None
+    tie_word_embeddings: bool | None = None
+    max_position_embeddings: int | None = None
+    native_dtype: str | None = None
+    params_total: int | None = None
+    params_vision: int = 0
+    sliding_window: int | None = None
+    attention_chunk_size: int | None = None
+    layer_types: Mapping[str, int] = field(default_factory=dict)
+    kv_lora_rank: int | None = None
+    q_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+    qk_nope_head_dim: int | None = None
+    v_head_dim: int | None = None
+    experts: int = 0
+    experts_per_token: int | None = None
+    expert_intermediate_size: int | None = None
+    shared_expert_intermediate_size: int = 0
+    dense_layers: int = 0
+    quantization: Quantization | None = None
+
+
+def model(model_id: str) -> ModelShape | None:
+    """The shape of the model that an engine is told to serve; None if unknown.
+
+    `model_id` is a repository id in any case, an alias of one, or a path. A path (absolute, relative with a leading
+    dot, a URI, more than two components, or one bare component) resolves by its last component if a single model of
+    the table has that name. A path says nothing about the weights in it: they may be quantised.
+    """
+    name = model_id.strip().rstrip("/").lower()
+    by_id, by_name = _index()
+    if found := by_id.get(name):
+        return found
+    if name.count("/") == 1 and not name.startswith(("/", ".", "~")):
+        return None  # another owner's repository: the same name does not make it the same weights
+    return by_name.get(name.rpartition("/")[2])
+
+
+@cache
+def all_models() -> tuple[ModelShape, ...]:
+    """Every model of the table, sorted by id."""
+    with open(os.path.join(os.path.dirname(__file__), "models.json"), encoding="utf-8") as file:
+        return tuple(_shape(row) for row in json.load(file)["models"])
+
+
+def _shape(row: dict[str, Any]) -> ModelShape:
+    if "aliases" in row:
+        row["aliases"] = tuple(row["aliases"])
+    if "quantization" in row:
+        row["quantization"] = Quantization(**row["quantization"])
+    return ModelShape(**row)
+
+
+@cache
+def _index() -> tuple[dict[str, ModelShape], dict[str, ModelShape]]:
+    """By id or alias, and by last component where that names one model and has a size or a version in it."""
+    by_id = {name.lower(): shape for shape in all_models() for name in (shape.id, *shape.aliases)}
+    named: dict[str, set[ModelShape]] = {}
+    for name, shape in by_id.items():
+        named.setdefault(name.rpartition("/")[2], set()).add(shape)
+    return by_id, {
+        name: next(iter(found)) for name, found in named.items() if len(found) == 1 and re.search(r"\d", name)
+    }

@@ -1,0 +1,318 @@
+"""Command-line flags read by tables: one argparse-like reader for all engines.
+
+A table (JSON, one per engine) says how the engine's parser spells flags and which flags it has had in which versions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from gpulint.engines.launch import Word
+from gpulint.model.engine import Version
+from gpulint.model.values import Setting
+from gpulint.source.text import Place
+
+T = TypeVar("T")
+
+_NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+_PLACEHOLDER = re.compile(
+    r"\$\{|\$\(|\{\{|^\$|^<.*>$|^__\w+__$|^(?:CHANGE|REPLACE|FILL|YOUR|TODO)(?:[_-]?[A-Z]+)*$|^[A-Z]+(?:_[A-Z]+)*_HERE$"
+)
+_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+
+
+class Flag:
+    """One flag of an engine.
+
+    `kind` is "value", "boolean" (`--x` alone), "optional" (a value may follow) or "many" (any number of values).
+    `defaults` are (first version, value) in ascending order, a version of None for the beginning.
+    """
+
+    __slots__ = ("added", "aliases", "defaults", "env", "kind", "name", "negations", "removed", "type")
+
+    def __init__(self, row: dict[str, Any], *, negations: Sequence[str]) -> None:
+        self.name: str = row["name"]
+        self.aliases: tuple[str, ...] = tuple(row.get("aliases", ()))
+        self.kind: str = row["kind"]
+        self.type: str | None = row.get("type")
+        self.env: str | None = row.get("env")
+        self.added = _bound(row.get("added"))
+        self.removed = _bound(row.get("removed"))
+        self.defaults: list[tuple[Version | None, Any]] = [(_bound(since), value) for since, value in row["defaults"]]
+        self.negations = tuple(negations)
+
+    def exists(self, version: Version | None) -> bool:
+        """Whether the flag is there in a version; for an unknown version, in the newest that the table knows."""
+        if version is None:
+            return self.removed is None
+        return (self.added is None or version >= self.added) and (self.removed is None or version < self.removed)
+
+    def default(self, version: Version | None) -> Any:  # noqa: ANN401
+        """The value without the flag; None where it changed between versions and the version is unknown."""
+        if version is None:
+            return self.defaults[0][1] if len(self.defaults) == 1 else None
+        value = None
+        for since, candidate in self.defaults:
+            if since is None or version >= since:
+                value = candidate
+        return value
+
+
+def _bound(text: str | None) -> Version | None:
+    return None if text is None else version_tuple(text)
+
+
+def version_tuple(text: str) -> Version:
+    """`0.8.5.post1` as (0, 8, 5, 1): the numbers in order."""
+    return tuple(int(number) for number in re.findall(r"\d+", text))
+
+
+class Table:
+    """The flags of an engine, found by any spelling that its parser accepts.
+
+    `underscores`: `--max_model_len` is `--max-model-len`. `abbreviations`: an unambiguous beginning will do.
+    """
+
+    __slots__ = ("_by_name", "abbreviations", "flags", "underscores")
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.underscores: bool = content["underscores"]
+        self.abbreviations: bool = content["abbreviations"]
+        self.flags: dict[str, Flag] = {}
+        self._by_name: dict[str, Flag] = {}
+        columns = content["columns"]
+        for row in content["flags"]:
+            cells = dict(zip(columns, row, strict=True))
+            negated = [f"--no-{cells['name'][2:]}"] if cells.get("negatable") else []
+            flag = Flag(cells, negations=negated)
+            self.flags[flag.name] = flag
+            for name in (flag.name, *flag.aliases, *flag.negations):
+                self._by_name.setdefault(name, flag)
+
+    def normal(self, name: str) -> str:
+        """A long name with the parser's own separator; what follows a dot is a key of a JSON value and kept."""
+        if not self.underscores or not name.startswith("--"):
+            return name
+        head, dot, tail = name.partition(".")
+        return head.replace("_", "-") + dot + tail
+
+    def find(self, name: str, version: Version | None) -> Flag | None:
+        """The flag that a name or an unambiguous abbreviation of one stands for; None if there is none or several."""
+        exact = self._by_name.get(name)
+        if exact is not None or not self.abbreviations:
+            return exact
+        candidates = {
+            id(flag): flag
+            for full, flag in self._by_name.items()
+            if full.startswith(name) and flag.exists(version)
+        }
+        return next(iter(candidates.values())) if len(candidates) == 1 else None
+
+
+@cache
+def load(name: str) -> Table:
+    """The table of a JSON file in this package."""
+    return Table(json.loads(files("gpulint.engines").joinpath(name).read_text("utf-8")))
+
+
+class Given:
+    """A flag as a command line gives it: `value` is the text of its value, None where it has none or it is unknown."""
+
+    __slots__ = ("at", "flag", "negated", "place_of", "spelled", "value", "whole")
+
+    def __init__(
+        self, flag: Flag, spelled: str, value: str | None, at: Word, value_word: Word | None, *, whole: bool = True
+    ) -> None:
+        self.flag = flag
+        self.spelled = spelled
+        self.value = value
+        self.at = at
+        self.place_of = value_word
+        self.negated = False
+        self.whole = whole
+
+    @property
+    def place(self) -> Place:
+        """Flag and value together where they are one word or one line of a script, else the value."""
+        if self.place_of is None or self.place_of is self.at:
+            return self.at.place
+        return self.at.to(self.place_of) or self.place_of.place
+
+
+class Reading:
+    """What a command line says: the flags given (the last of each wins), positional words, and whether that is all.
+
+    `complete` is False where words that cannot be read may hide further flags.
+    """
+
+    __slots__ = ("complete", "given", "positionals", "table", "version")
+
+    def __init__(self, table: Table, version: Version | None) -> None:
+        self.table = table
+        self.version = version
+        self.given: dict[str, Given] = {}
+        self.positionals: list[Word] = []
+        self.complete = True
+
+    def setting(self, name: str, convert: Callable[[str], T | None]) -> Setting[T] | None:
+        """The setting of a flag: as given, or its default.
+
+        None where this version has no such flag. Not given on a command line that is not known to its end: unknown.
+        """
+        flag = self.table.flags[name]
+        given = self.given.get(name)
+        if given is not None:
+            known = given.value is not None and given.whole and not is_placeholder(given.value)
+            return Setting(convert(given.value) if known and given.value is not None else None, given.spelled, given.place)
+        if not flag.exists(self.version):
+            return None
+        default = flag.default(self.version) if self.complete else None
+        return Setting(convert(str(default)) if default is not None else None, name, None, True)
+
+    def switch(self, name: str) -> Setting[bool] | None:
+        """The setting of a boolean flag."""
+        flag = self.table.flags[name]
+        given = self.given.get(name)
+        if given is not None:
+            return Setting(None if not given.whole else not given.negated, given.spelled, given.place)
+        if not flag.exists(self.version):
+            return None
+        default = flag.default(self.version) if self.complete else None
+        return Setting(default if isinstance(default, bool) else None, name, None, True)
+
+
+def read(table: Table, words: Sequence[Word], version: Version | None) -> Reading:
+    """Read the words after the program's name as argparse would.
+
+    A word such as `--tensor-parallel-size 4` in one list element is no flag to argparse: with a blank in it and no `=`
+    before, it counts as a positional argument and ends the start with "unrecognized arguments". So the flag is not
+    read as set, and nothing is called a default beside it.
+    """
+    reading = Reading(table, version)
+    index = 0
+    while index < len(words):
+        word = words[index]
+        index += 1
+        text = word.prefix if word.text is None else word.text
+        if text == "--" and word.text is not None:
+            reading.positionals += words[index:]
+            break
+        if not _is_flag(word):
+            reading.positionals.append(word)
+            reading.complete = reading.complete and not word.many
+            continue
+        name, equals, value = text.partition("=")
+        if word.text is None and not equals:  # the name itself goes on into something unknown
+            reading.complete = False
+            continue
+        name = table.normal(name)
+        flag, attached = _find(table, name, version)
+        if flag is None:
+            reading.complete = False
+            if not equals and index < len(words) and not _is_flag(words[index]) and not words[index].many:
+                index += 1  # a flag of unknown shape: what follows is more likely its value than anything else
+            continue
+        dotted = "." in name and name.startswith("--")
+        if attached is not None:
+            equals, value = "=", attached
+        spelled = text.partition("=")[0] if attached is None else name[: len(name) - len(attached)]
+        if equals:
+            known = word.text is not None
+            given = Given(flag, spelled, value if known else None, word, word, whole=not dotted)
+            given.whole = given.whole and flag.kind != "boolean"  # "ignored explicit argument": it will not start
+        else:
+            values, index = _values(flag, words, index, reading)
+            first = values[0] if values else None
+            given = Given(flag, spelled, first.text if first else None, word, first, whole=not dotted)
+            if flag.kind == "boolean" and index < len(words) and (words[index].text or "").lower() in ("true", "false"):
+                # Some booleans took a value in some versions; elsewhere it is an error, never the model's name.
+                given.whole = False
+                index += 1
+        given.negated = flag.kind == "boolean" and _negates(table, name, flag)
+        reading.given[flag.name] = given
+    return reading
+
+
+def _find(table: Table, name: str, version: Version | None) -> tuple[Flag | None, str | None]:
+    """The flag of a name, and the value that is attached to a one-letter flag (`-O3`)."""
+    bare = name.partition(".")[0] if "." in name else name
+    flag = table.find(bare, version)
+    if flag is not None or name.startswith("--") or len(name) < 3:
+        return flag, None
+    short = table.find(name[:2], version) if any(name[:2] in f.aliases for f in table.flags.values()) else None
+    return short, name[2:] if short is not None else None
+
+
+def _negates(table: Table, name: str, flag: Flag) -> bool:
+    return name.startswith("--no-") and not flag.name.startswith("--no-") and name not in table.flags
+
+
+def _is_flag(word: Word) -> bool:
+    """Whether argparse takes a word for a flag: by its dash, unless it is a negative number or holds blanks."""
+    text = word.prefix if word.text is None else word.text
+    if len(text) < 2 or text[0] != "-" or _NEGATIVE_NUMBER.fullmatch(text):
+        return False
+    return " " not in text.partition("=")[0]
+
+
+def _values(flag: Flag, words: Sequence[Word], index: int, reading: Reading) -> tuple[list[Word], int]:
+    """The words after a flag that are its values, and the index behind them."""
+    limit = {"value": 1, "optional": 1, "boolean": 0}.get(flag.kind, len(words))
+    found: list[Word] = []
+    while len(found) < limit and index < len(words) and not _is_flag(words[index]):
+        if words[index].text == "--":
+            break
+        reading.complete = reading.complete and not words[index].many
+        found.append(words[index])
+        index += 1
+    return found, index
+
+
+# -- values
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands for a value to be filled in: `${X}`, `$(X)`, `<model>`, `{{ x }}`, CHANGE_ME."""
+    return bool(_PLACEHOLDER.search(text.strip()))
+
+
+def integer(text: str) -> int | None:
+    """An integer as Python's int() reads it."""
+    try:
+        return int(text) if len(text) < 40 else None
+    except ValueError:
+        return None
+
+
+def human_integer(text: str) -> int | None:
+    """An integer with a suffix: 1k is 1000, 1K is 1024, 25.6k is 25600; no fraction of a binary unit.
+
+    Source: vllm/engine/arg_utils.py, human_readable_int.
+    """
+    match = _HUMAN.fullmatch(text)
+    if match is None:
+        return integer(text)
+    number, unit = match.groups()
+    if unit.islower():
+        return int(float(number) * 1000 ** _POWERS[unit])
+    return int(number) * 1024 ** _POWERS[unit.lower()] if number.isdigit() else None
+
+
+def number(text: str) -> float | None:
+    """A finite decimal number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def text(value: str) -> str | None:
+    """A text that is not empty."""
+    return value or None

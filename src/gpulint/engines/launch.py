@@ -1,0 +1,199 @@
+"""How a container is launched: its command line as words with places, with the variables in it resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from gpulint.model.values import Sourced
+from gpulint.model.workload import EnvVar
+from gpulint.source import shell
+from gpulint.source.shell import Piece
+from gpulint.source.text import Place
+from gpulint.source.yaml import Node
+
+
+class Word:
+    """One argument: `text` after substitution (None: unknown), and where it is written.
+
+    `start` and `end` are offsets into the node's value; what came through a variable stands where the variable is
+    named. `prefix` is the known beginning of an unknown word (`--tensor-parallel-size=` of
+    `--tensor-parallel-size=$(TP)`). `many` says that the word may stand for any number of words.
+    """
+
+    __slots__ = ("end", "many", "node", "pieces", "prefix", "start", "text")
+
+    def __init__(self, node: Node, pieces: Sequence[Piece], start: int, end: int, *, many: bool = False) -> None:
+        self.node = node
+        self.pieces = tuple(pieces)
+        self.start = start
+        self.end = end
+        self.many = many
+        self.prefix, self.text = shell.joined(self.pieces)
+
+    @property
+    def place(self) -> Place:
+        if self.end <= self.start:  # an empty string: its quotes
+            return self.node.place
+        return self.node.fragment(self.start, self.end)
+
+    def to(self, other: Word) -> Place | None:
+        """The place of this word and the next one together, where both stand on one line of the same scalar."""
+        if other.node.raw is not self.node.raw or other.end < self.start:
+            return None
+        place = self.node.fragment(self.start, other.end)
+        return place if "\n" not in place.text() else None
+
+    def __repr__(self) -> str:
+        return f"<Word {self.prefix!r}{'' if self.text is not None else '…'}>"
+
+
+class CommandLine:
+    """A program with its arguments, the variables that the script sets for it, and whether a branch decides on it."""
+
+    __slots__ = ("conditional", "environment", "words")
+
+    def __init__(self, words: list[Word], environment: dict[str, Word], conditional: bool) -> None:
+        self.words = words
+        self.environment = environment
+        self.conditional = conditional
+
+
+class Launch:
+    """What starts in a container, as written: None for what the file leaves to the image.
+
+    `place` is the container's. `env_known` is False where variables come from elsewhere as a whole (`envFrom`).
+    """
+
+    __slots__ = ("args", "command", "env", "env_known", "image", "place")
+
+    def __init__(
+        self,
+        image: Sourced[str] | None,
+        command: list[Word] | None,
+        args: list[Word] | None,
+        env: dict[str, EnvVar],
+        place: Place,
+        *,
+        env_known: bool = True,
+    ) -> None:
+        self.image = image
+        self.command = command
+        self.args = args
+        self.env = env
+        self.place = place
+        self.env_known = env_known
+
+    def mentions(self, marks: Sequence[str]) -> bool:
+        """Whether a mark (lower case) occurs in the image, the words as written, or the environment."""
+        return any(mark in text for text in self._texts() for mark in marks)
+
+    def _texts(self) -> list[str]:
+        texts = [self.image.value.lower()] if self.image is not None else []
+        seen = set()
+        for word in (*(self.command or ()), *(self.args or ())):
+            if id(word.node.raw) not in seen:
+                seen.add(id(word.node.raw))
+                texts.append((word.node.text or "").lower())
+        for variable in self.env.values():
+            texts += (variable.name.lower(), (variable.value or "").lower())
+        return texts
+
+    def lines(self) -> list[CommandLine]:
+        """The command lines that run: those of the script of `sh -c`, else command and arguments themselves."""
+        words = [*(self.command or ()), *(self.args or ())]
+        index = shell.script_index(words)
+        if index is None:
+            return [CommandLine(words, {}, False)] if words else []
+        script = words[index]
+        parameters = words[index + 1 :]
+        pieces = shell.as_written(script.pieces, script.node.text or "")
+        text = "".join(piece.text or "" for piece in pieces)
+        found = []
+        for command in shell.commands(text, values(self.env), [word.text for word in parameters]):
+            line: list[Word] = []
+            for word in command.words:
+                if word.parameters:
+                    line += parameters[1:]
+                else:
+                    line.append(_moved(word, script.node, pieces))
+            environment = {name: _moved(word, script.node, pieces) for name, word in command.environment.items()}
+            found.append(CommandLine(line, environment, command.conditional))
+        return found
+
+
+def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:
+    """The words of a Kubernetes `command:` or `args:` sequence, with `$(NAME)` replaced from the container's `env`.
+
+    A reference to a name that is not in `env` stays unknown, and so does one whose value comes from elsewhere.
+    """
+    resolved = values(env)
+    found = []
+    for node in sequence.elements():
+        text = node.text
+        if text is None:
+            found.append(Word(node, [Piece(None, 0, 0)], 0, 0))
+        elif "$" in text:
+            found.append(Word(node, substituted(text, resolved), 0, len(text)))
+        else:
+            found.append(Word(node, [Piece(text, 0, len(text))], 0, len(text)))
+    return found
+
+
+def values(env: Mapping[str, EnvVar]) -> dict[str, str | None]:
+    """The environment's values, with the references of each to the others resolved; None where unknown."""
+    resolved: dict[str, str | None] = {}
+    for name, variable in env.items():
+        value = variable.value
+        # Kubernetes resolves in the order of definition: a later or missing name stays as it is written.
+        resolved[name] = shell.joined(substituted(value, resolved))[1] if value and "$" in value else value
+    return resolved
+
+
+@cache
+def _reference() -> re.Pattern[str]:
+    return re.compile(r"\$(?:\$|\(([^()\s$]*)\))")
+
+
+def substituted(text: str, env: Mapping[str, str | None]) -> list[Piece]:
+    """The pieces of a text after Kubernetes has replaced `$(NAME)` in it; `$$` stands for one `$`.
+
+    Source: k8s.io/kubernetes third_party/forked/golang/expansion, which the kubelet applies to command, args and env.
+    """
+    pieces = []
+    at = 0
+    for match in _reference().finditer(text):
+        start, end = match.span()
+        if start > at:
+            pieces.append(Piece(text[at:start], at, start))
+        name = match.group(1)
+        pieces.append(Piece("$" if name is None else env.get(name), start, end))
+        at = end
+    if at < len(text) or not pieces:
+        pieces.append(Piece(text[at:], at, len(text)))
+    return pieces
+
+
+def _moved(word: shell.Word, node: Node, pieces: Sequence[Piece]) -> Word:
+    """A word of a script as one of the node that holds the script."""
+    moved = [Piece(piece.text, *shell.origin(pieces, piece.start, piece.end)) for piece in word.pieces]
+    return Word(node, moved, *shell.origin(pieces, word.start, word.end), many=word.many)
+
+
+class Call:
+    """An engine's program found in a launch: its arguments, the variables that the script sets for it, its place.
+
+    `lines` are all command lines of the launch; none where the image starts the engine by itself.
+    """
+
+    __slots__ = ("arguments", "environment", "launch", "lines", "place")
+
+    def __init__(
+        self, launch: Launch, lines: list[CommandLine], arguments: list[Word], environment: dict[str, Word], place: Place
+    ) -> None:
+        self.launch = launch
+        self.lines = lines
+        self.arguments = arguments
+        self.environment = environment
+        self.place = place

@@ -1,0 +1,182 @@
+"""vLLM: `vllm serve`, its API server modules, and images that start it by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from gpulint.engines import _images, flags
+from gpulint.engines.flags import Reading, Table
+from gpulint.engines.launch import Call, CommandLine, Launch, Word
+from gpulint.model.engine import Engine, Version
+from gpulint.model.values import Setting
+from gpulint.source.shell import basename
+
+MARKS = ("vllm", "llm-d-")
+
+_MODULES = frozenset({
+    "vllm.entrypoints.api_server",
+    "vllm.entrypoints.openai.api_server",
+    "vllm_tgis_adapter",  # vLLM's API server with a gRPC one beside it: the same flags and a few more
+})  # fmt: skip
+# Images called "vllm-…" that are something around it.
+_OTHER_PROGRAMS = frozenset({
+    "bench", "benchmark", "client", "controller", "emulator", "exporter", "gateway", "metrics", "mock", "operator",
+    "plugin", "proxy", "router", "scheduler", "semantic", "sidecar", "sim", "simulator", "stack", "test", "tokenizer",
+})  # fmt: skip
+# Flags by which args are known for vLLM's.
+_TELLING = frozenset({
+    "--gpu-memory-utilization", "--max-model-len", "--max-num-seqs", "--model", "--served-model-name",
+    "--tensor-parallel-size",
+})  # fmt: skip
+# Scripts of vLLM's examples that start or join a Ray cluster.
+_LAUNCHERS_OF_RAY = ("multi-node-serving.sh", "run_cluster.sh")
+
+
+def arguments(words: Sequence[Word]) -> int | None:
+    """The index behind `vllm serve` or `python -m vllm.entrypoints.openai.api_server`."""
+    program = basename(words[0].text)
+    if program == "vllm":
+        return 2 if len(words) > 1 and words[1].text == "serve" else None
+    if not program.startswith("python"):
+        return None
+    for index, word in enumerate(words[1:4], start=1):
+        if word.text == "-m" and index + 1 < len(words):
+            module = words[index + 1].text
+            if module == "vllm.entrypoints.cli.main" and index + 2 < len(words) and words[index + 2].text == "serve":
+                return index + 3
+            return index + 2 if module in _MODULES else None
+        if word.text is None or not word.text.startswith("-"):
+            is_server = (word.text or "").endswith(("vllm/entrypoints/openai/api_server.py", "vllm/entrypoints/api_server.py"))
+            return index + 1 if is_server else None
+    return None
+
+
+def entrypoint(launch: Launch) -> bool:
+    """Whether the image starts vLLM's API server: the official ones by name, others where the args are vLLM's flags."""
+    image = launch.image.value if launch.image is not None else ""
+    words = _images.words(image)
+    given = launch.args or []
+    if "vllm" in words or words[:2] == ["llm", "d"]:
+        if not _OTHER_PROGRAMS.isdisjoint(words):
+            return False
+    elif not any(name.startswith("VLLM_") for name in launch.env) or "/" in image:
+        return False  # only an image to be filled in later may be told by its environment
+    is_official = words[:2] == ["vllm", "openai"]
+    if not given:
+        return is_official
+    first = given[0]
+    if first.text == "serve":
+        return "vllm" in words
+    if not first.prefix.startswith("-"):
+        # The newer images take the model as the first argument; anything else there is another program.
+        is_model = first.text is None or re.fullmatch(r"[\w.-]+/[\w.-]+", first.text) is not None
+        return is_official and is_model
+    return is_official or any(_table().normal(word.prefix.partition("=")[0]) in _TELLING for word in given)
+
+
+def build(call: Call) -> Engine:
+    """The engine with its settings, from the flags of its version."""
+    launch = call.launch
+    image = launch.image.value if launch.image is not None else ""
+    version, version_text = _version(image)
+    words = call.arguments
+    if not call.lines and words and words[0].text == "serve":
+        words = words[1:]
+    reading = flags.read(_table(), words, version)
+    if "--config" in reading.given or any("VLLM" in name and "ARGS" in name for name in launch.env):
+        reading.complete = False
+    if not call.lines and launch.args is None:
+        reading.complete = False  # a patch, or an operator that adds the arguments
+    model = _model(reading)
+    return Engine(
+        name="vllm",
+        display_name="vLLM",
+        place=call.place,
+        version=version,
+        version_text=version_text,
+        arguments_known=reading.complete,
+        model=model,
+        dtype=reading.setting("--dtype", flags.text),
+        quantization=reading.setting("--quantization", flags.text),
+        tensor_parallel=reading.setting("--tensor-parallel-size", flags.integer),
+        pipeline_parallel=reading.setting("--pipeline-parallel-size", flags.integer),
+        data_parallel=reading.setting("--data-parallel-size", flags.integer),
+        data_parallel_local=_data_parallel_local(reading),
+        expert_parallel=reading.switch("--enable-expert-parallel"),
+        nodes=reading.setting("--nnodes", flags.integer),
+        executor=_executor(reading, call.lines),
+        memory_fraction=reading.setting("--gpu-memory-utilization", flags.number),
+        kv_cache_memory_bytes=reading.setting("--kv-cache-memory-bytes", flags.human_integer),
+        kv_cache_dtype=reading.setting("--kv-cache-dtype", flags.text),
+        max_model_len=reading.setting("--max-model-len", _length),
+        max_num_seqs=reading.setting("--max-num-seqs", flags.integer),
+        max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
+        cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        accelerator=_images.accelerator(image),
+    )
+
+
+@cache
+def _table() -> Table:
+    return flags.load("vllm.json")
+
+
+def _version(image: str) -> tuple[Version, str] | tuple[None, None]:
+    """The version in the tag of the official images and their mirrors; other builds number themselves otherwise."""
+    repository, tag = _images.split(image)
+    if _images.words(image)[:2] != ["vllm", "openai"] or "lmcache/" in repository:
+        return None, None
+    return _images.version(tag)
+
+
+def _model(reading: Reading) -> Setting[str]:
+    """The model, by flag or as the positional argument; `--model` wins where both are given, as vLLM has it."""
+    first, *others = reading.positionals or [None]
+    if others or (first is not None and first.text is not None and (" " in first.text or first.text.startswith("-"))):
+        # Unrecognized arguments to argparse: what they were meant to say is not said.
+        reading.complete = False
+    if "--model" in reading.given or first is None:
+        found = reading.setting("--model", flags.text)
+        assert found is not None  # every version has it
+        if found.default:  # an operator that mounts the model or names it elsewhere is likelier than the built-in one
+            found.value = None
+        return found
+    value = first.text
+    known = value is not None and " " not in value and not value.startswith("-") and not flags.is_placeholder(value)
+    return Setting(value if known else None, "model", first.place)
+
+
+def _length(value: str) -> int | None:
+    """Tokens; None for `auto` and -1, which take what fits into memory."""
+    length = flags.human_integer(value)
+    return None if length is None or length < 1 else length
+
+
+def _data_parallel_local(reading: Reading) -> Setting[int] | None:
+    """Ranks on this node. A launch that names its own rank is one rank (vllm/engine/arg_utils.py)."""
+    rank = reading.given.get("--data-parallel-rank")
+    if rank is not None and "--data-parallel-size-local" not in reading.given:
+        return Setting(1, rank.spelled, rank.place)
+    local = reading.setting("--data-parallel-size-local", flags.integer)
+    return None if local is not None and local.default and reading.complete else local
+
+
+def _executor(reading: Reading, lines: Sequence[CommandLine]) -> Setting[str] | None:
+    """The backend that spreads the workers; Ray too where the launch joins a Ray cluster before."""
+    found = reading.setting("--distributed-executor-backend", flags.text)
+    if found is not None and not found.default:
+        return found
+    old = reading.given.get("--worker-use-ray")
+    if old is not None:
+        return Setting("ray", old.spelled, old.place)
+    for line in lines:
+        words = line.words
+        program = basename(words[0].text)
+        if program == "ray" and len(words) > 1 and words[1].text == "start":
+            return Setting("ray", "ray start", words[0].to(words[1]) or words[0].place)
+        for word in words:
+            if basename(word.text) in _LAUNCHERS_OF_RAY or "RAY_START_CMD" in word.place.text():
+                return Setting("ray", basename(word.text) or "ray start", word.place)
+    return found

@@ -1,0 +1,121 @@
+"""The rules over a project: findings in a fixed order, each with its rule's level and a stable fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from gpulint.finding import Finding, Level, Reported
+from gpulint.load import Loaded, internal_error
+from gpulint.model.values import ObjectRef
+from gpulint.pages import load_page
+from gpulint.rules import Rule, load_rule, rule_names
+from gpulint.source.yaml import Problem
+
+
+class UnknownRule(ValueError):
+    """A name that is neither a rule nor a family; `close` are names it may have meant."""
+
+    def __init__(self, name: str, close: list[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.close = close
+
+
+def selected_rules(select: Iterable[str], ignore: Iterable[str]) -> list[str]:
+    """The names of the rules that run: those of `select` (all when empty) without those of `ignore`.
+
+    Both take rule names and family names. Raises UnknownRule.
+    """
+    names = rule_names()
+    chosen = _expand(select, names) or set(names)
+    return [name for name in names if name in chosen and name not in _expand(ignore, names)]
+
+
+def _expand(words: Iterable[str], names: dict[str, str]) -> set[str]:
+    found: set[str] = set()
+    families = set(names.values())
+    for word in words:
+        if word in names:
+            found.add(word)
+        elif word in families:
+            found |= {name for name, family in names.items() if family == word}
+        else:
+            from difflib import get_close_matches
+
+            raise UnknownRule(word, get_close_matches(word, [*names, *sorted(families)], n=3))
+    return found
+
+
+def check(
+    loaded: Loaded,
+    rules: Iterable[str],
+    *,
+    levels: dict[str, Level] | None = None,
+    root_path: Callable[[str], str] = lambda path: path,
+) -> tuple[list[Reported], list[Problem]]:
+    """Findings that concern the scope, sorted by place, and the rules that failed.
+
+    `levels` overrides the level of a rule; `root_path` turns a report path into one below the project's root, which
+    fingerprints are made of.
+    """
+    raw: list[tuple[Rule, Finding, ObjectRef | None]] = []
+    problems: list[Problem] = []
+    for name in rules:
+        rule = load_rule(name)
+        for subject in loaded.project.objects(rule.subject):
+            try:
+                raw += [(rule, finding, finding.ref or getattr(subject, "ref", None)) for finding in rule.check(subject)]
+            except Exception as error:  # a broken rule must not cost the others their findings
+                place = getattr(subject, "place", None)
+                path = place.source.path if place is not None else "gpulint"
+                problem = internal_error(path, place.line if place is not None else None, error)
+                problem.reason = f"rule {name}: {problem.reason}"
+                problems.append(problem)
+    raw = [entry for entry in raw if _paths(entry[1]) & loaded.scope]
+    raw.sort(key=lambda entry: (*entry[1].place.sort_key(), entry[0].name, entry[1].message))
+    return _report(raw, levels or {}, root_path), problems
+
+
+def _paths(finding: Finding) -> set[str]:
+    return {finding.place.source.path, *(e.place.source.path for e in finding.evidence if e.place is not None)}
+
+
+def _report(
+    raw: list[tuple[Rule, Finding, ObjectRef | None]], levels: dict[str, Level], root_path: Callable[[str], str]
+) -> list[Reported]:
+    if not raw:
+        return []
+    from hashlib import sha256
+
+    reported: list[Reported] = []
+    occurrences: dict[tuple[str, ...], int] = {}
+    seen: set[tuple[object, ...]] = set()
+    for rule, finding, ref in raw:
+        place = finding.place
+        same = (rule.name, *place.sort_key(), finding.message)
+        if same in seen:  # the same object reached twice (an alias, a List) is one finding
+            continue
+        seen.add(same)
+        page = load_page(rule.family, rule.name)
+        identity = (
+            rule.name,
+            root_path(place.source.path),
+            ref.kind if ref else "",
+            (ref.namespace or "") if ref else "",
+            (ref.name or "") if ref else "",
+            place.node_path(),
+        )
+        occurrences[identity] = occurrences.get(identity, 0) + 1
+        digest = sha256("\0".join([*identity, str(occurrences[identity])]).encode("utf-8", "surrogatepass"))
+        reported.append(
+            Reported(
+                rule=rule.name,
+                family=rule.family,
+                level=levels.get(rule.name) or finding.level or page.level,
+                confidence=finding.confidence or page.confidence,
+                finding=finding,
+                ref=ref,
+                fingerprint=digest.hexdigest()[:32],
+            )
+        )
+    return reported

@@ -1,0 +1,155 @@
+"""Files to project: every file is read once, parsed where it can matter, and handed to the readers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import posixpath
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gpulint import readers
+from gpulint.discovery import Files
+from gpulint.model.project import Project
+from gpulint.source.text import NotText, Source, decode
+from gpulint.source.yaml import Document, Problem, Template, documents
+
+# No manifest is this large; a file that is would keep the run busy for a minute.
+_LARGEST_FILE_BYTES = 32 * 2**20
+STDIN = "<stdin>"
+
+
+@dataclass(slots=True, eq=False)
+class Loaded:
+    """What the files of a run hold. `scope` are the report paths of the files that were named."""
+
+    project: Project
+    problems: list[Problem] = field(default_factory=list)
+    templates: list[Template] = field(default_factory=list)
+    scope: set[str] = field(default_factory=set)
+
+
+def load(files: Files, stdin: bytes | None = None) -> Loaded:
+    """Reads the files of a run into one project, joined. Nothing that cannot be read stops the rest."""
+    loaded = Loaded(Project(), problems=list(files.problems))
+    # What is read is kept until the end or freed by reference counts: cycle collection only costs time here.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if stdin is not None:
+            loaded.scope.add(STDIN)
+            _read(STDIN, stdin, loaded, in_scope=True, named=True)
+        in_scope = set(files.scope)
+        for path in sorted({*files.scope, *files.context}):
+            shown = shown_path(path)
+            if path in in_scope:
+                loaded.scope.add(shown)
+            try:
+                data = _read_bytes(path)
+            except OSError as error:
+                if path in in_scope:
+                    loaded.problems.append(Problem(shown, None, _why(error)))
+                continue
+            _read(shown, data, loaded, in_scope=path in in_scope, named=path in files.named)
+        kustomizations = files.kustomizations
+        cache: dict[str, list[str]] = {}
+
+        def read_kustomizations() -> dict[str, list[str]]:
+            if kustomizations and not cache:
+                cache.update({posixpath.dirname(shown_path(p)): _kustomization_entries(p) for p in kustomizations})
+            return cache
+
+        loaded.project.kustomizations = read_kustomizations
+        loaded.project.join()
+    finally:
+        if collecting:
+            gc.enable()
+    return loaded
+
+
+def load_texts(texts: Mapping[str, str]) -> Loaded:
+    """A project of texts by their paths, all in scope: what the examples of rule pages are."""
+    loaded = Loaded(Project(), scope=set(texts))
+    for path, text in sorted(texts.items()):
+        _read_text(Source(path, text), loaded, in_scope=True)
+    loaded.project.join()
+    return loaded
+
+
+def shown_path(path: str) -> str:
+    """An absolute path as a report shows it: relative to the current folder, with slashes."""
+    folder = os.getcwd().rstrip(os.sep) + os.sep
+    relative = path[len(folder) :] if path.startswith(folder) else os.path.relpath(path)
+    return relative.replace(os.sep, "/")
+
+
+def _read_bytes(path: str) -> bytes:
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST_FILE_BYTES:
+            raise OSError(f"larger than {_LARGEST_FILE_BYTES >> 20} MiB, which no manifest is")
+        return file.read()
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return (error.strerror or str(error)).lower()
+
+
+def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
+    try:
+        text = decode(data)
+    except NotText as error:
+        # A stray file of another encoding that says nothing about GPUs is nobody's concern unless it was named.
+        if in_scope and (named or readers.matters(data.decode("latin-1"))):
+            loaded.problems.append(Problem(shown, error.line, error.reason))
+        return
+    _read_text(Source(shown, text), loaded, in_scope=in_scope)
+
+
+def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
+    if not readers.matters(source.text):
+        return
+    for document in documents(source, readers.matters):
+        if isinstance(document, Problem):
+            if in_scope:
+                loaded.problems.append(document)
+        elif isinstance(document, Template):
+            if in_scope:
+                loaded.templates.append(document)
+        else:
+            try:
+                readers.read(document, loaded.project)
+            except Exception as error:  # one broken document must not cost the others their check
+                loaded.problems.append(internal_error(source.path, source.position(document.locate(0))[0], error))
+
+
+def internal_error(path: str, line: int | None, error: Exception) -> Problem:
+    """A fault of gpulint itself, as one line that a bug report can start from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        where = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    return Problem(path, line, f"internal error, please report it: {type(error).__name__}: {error}{where}")
+
+
+def _kustomization_entries(path: str) -> list[str]:
+    """The files and folders that a kustomization names (resources, bases, components, patches)."""
+    try:
+        text = decode(_read_bytes(path))
+    except (OSError, NotText):
+        return []
+    entries: list[str] = []
+    for document in documents(Source(shown_path(path), text)):
+        if not isinstance(document, Document):
+            continue
+        for key in ("resources", "bases", "components", "patchesStrategicMerge", "patches"):
+            node = document.root.get(key)
+            for element in node.elements() if node is not None else ():
+                entry = element if element.is_scalar else element.get("path")
+                if entry is not None and entry.text is not None and "://" not in entry.text:
+                    entries.append(entry.text)
+    return [sys.intern(entry) for entry in entries]

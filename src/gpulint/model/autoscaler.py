@@ -1,0 +1,87 @@
+"""What changes the number of replicas, and on which signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpulint.metrics.table import Meaning
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.source.text import Place
+
+if TYPE_CHECKING:
+    from gpulint.metrics.promql import Query, Selector
+    from gpulint.model.workload import Workload
+    from gpulint.source.yaml import Node
+
+
+@dataclass(slots=True, eq=False)
+class ScalingMetric:
+    """One signal of an autoscaler.
+
+    `type` is the format's own word (Resource, Pods, Object, External, or a KEDA trigger's type). `name` is the metric
+    as written; for a query, the query. `meanings` are what its metrics measure; empty means unknown.
+    `target_type` is Utilization, AverageValue or Value; `threshold` the number in the file's own unit.
+    `selector` holds the metric's label selector. `via` is the rule that gives the name its meaning, where one does.
+    """
+
+    type: str
+    name: str
+    place: Place
+    meanings: frozenset[Meaning]
+    query: Query | None = None
+    query_node: Node | None = None
+    container: str | None = None
+    target_type: str | None = None
+    threshold: Sourced[float] | None = None
+    selector: dict[str, str] = field(default_factory=dict)
+    via: Place | None = None
+
+    def place_of(self, selector: Selector) -> Place:
+        """The place of one metric's name inside the query."""
+        return self.query_node.fragment(selector.start, selector.end) if self.query_node is not None else self.place
+
+    def is_only(self, *meanings: Meaning) -> bool:
+        """Whether the signal is known and measures nothing else than these."""
+        return bool(self.meanings) and self.meanings <= set(meanings)
+
+
+@dataclass(slots=True, eq=False)
+class ScalingPolicy:
+    """At most `value` pods, or percent of them, in `period_s` seconds."""
+
+    type: str
+    value: float | None
+    period_s: float | None
+    place: Place
+
+
+@dataclass(slots=True, eq=False)
+class ScaleDown:
+    """How an autoscaler removes replicas. A field that the file leaves out is None: the cluster's default holds."""
+
+    stabilization_window_s: Sourced[float] | None = None
+    policies: list[ScalingPolicy] = field(default_factory=list)
+    disabled: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Autoscaler:
+    """An HPA, ScaledObject or the like. `workload` is what it scales, where that is in the project and unambiguous.
+
+    `metrics_known` is False where signals are or may be set elsewhere (a patch, a template value).
+    `default_metric` is the place to point at when no metric is written and the API's default (CPU at 80 %) holds.
+    """
+
+    ref: ObjectRef
+    place: Place
+    target: ObjectRef | None
+    target_place: Place
+    metrics: list[ScalingMetric] = field(default_factory=list)
+    metrics_known: bool = True
+    default_metric: Place | None = None
+    min_replicas: Sourced[int] | None = None
+    max_replicas: Sourced[int] | None = None
+    scale_down: ScaleDown = field(default_factory=ScaleDown)
+    complete: bool = True
+    workload: Workload | None = None

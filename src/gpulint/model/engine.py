@@ -1,0 +1,88 @@
+"""A serving engine as a container launches it, in one vocabulary for all engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpulint.model.values import ObjectRef, Setting
+from gpulint.source.text import Place
+
+if TYPE_CHECKING:
+    from gpulint.model.workload import Container
+
+Version = tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Engine:
+    """One engine process group. A setting that the engine does not have is None; one that cannot be known has value None.
+
+    `name` is the engine's id (`vllm`), `display_name` what people write (`vLLM`). `place` is where the launch is
+    written (the program's name, else the image); `version` comes from the image tag.
+    `arguments_known` is False when part of the command line cannot be read, so that a flag not seen is not a default.
+    `sole` is False where the container starts further engines, or one of several as a branch decides.
+    `accelerator` is what the image is built for where it says so and it is not CUDA: `cpu`, `rocm`, `gaudi`, …
+    """
+
+    name: str
+    place: Place
+    version: Version | None = None
+    version_text: str | None = None
+    arguments_known: bool = True
+    model: Setting[str] | None = None
+    dtype: Setting[str] | None = None
+    quantization: Setting[str] | None = None
+    tensor_parallel: Setting[int] | None = None
+    pipeline_parallel: Setting[int] | None = None
+    data_parallel: Setting[int] | None = None
+    data_parallel_local: Setting[int] | None = None
+    expert_parallel: Setting[bool] | None = None
+    nodes: Setting[int] | None = None
+    executor: Setting[str] | None = None
+    memory_fraction: Setting[float] | None = None
+    kv_cache_memory_bytes: Setting[int] | None = None
+    kv_cache_dtype: Setting[str] | None = None
+    max_model_len: Setting[int] | None = None
+    max_num_seqs: Setting[int] | None = None
+    max_batched_tokens: Setting[int] | None = None
+    cpu_offload_gib: Setting[float] | None = None
+    uses_all_visible_gpus: bool = False
+    sole: bool = True
+    accelerator: str | None = None
+    display_name: str = ""
+    container: Container = field(init=False)
+
+    @property
+    def ref(self) -> ObjectRef:
+        return self.container.pod.workload.ref
+
+    @property
+    def label(self) -> str:
+        """The engine's name as people write it, with its version where that is known: `vLLM 0.11.0`."""
+        name = self.display_name or self.name
+        return f"{name} {self.version_text}" if self.version_text else name
+
+    def parallel_settings(self) -> list[Setting[int]]:
+        """The sizes written in the file that multiply into the number of GPUs, in the order they are read."""
+        sizes = (self.tensor_parallel, self.pipeline_parallel, self.data_parallel_local or self.data_parallel)
+        return [s for s in sizes if s is not None and not s.default]
+
+    def gpus_used(self) -> int | None:
+        """GPUs that one launch takes on its own node: tensor × pipeline × (local) data parallel; None if unknown.
+
+        Over several nodes (`--nnodes`), the share of one. An engine that shards over every visible GPU unless told
+        otherwise (TGI) is unknown until told. With the Ray executor the workers may stand on other nodes as well.
+        """
+        product = 1
+        for setting in (self.tensor_parallel, self.pipeline_parallel, self.data_parallel_local or self.data_parallel):
+            if setting is None:
+                continue
+            if setting.value is None:
+                return None
+            product *= setting.value
+        if self.nodes is None or self.nodes.value == 1:
+            return product
+        if self.nodes.value is None or self.nodes.value < 1 or self.data_parallel_local is not None:
+            return None
+        return product // self.nodes.value if product % self.nodes.value == 0 else None

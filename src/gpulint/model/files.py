@@ -1,0 +1,18 @@
+"""What a file itself gets wrong, whatever it configures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpulint.model.values import ObjectRef
+from gpulint.source.text import Place
+
+
+@dataclass(slots=True, eq=False)
+class DuplicateKey:
+    """A key that stands twice in one mapping of an object: the later one counts, `first` is the one it hides."""
+
+    ref: ObjectRef
+    key: str
+    place: Place
+    first: Place

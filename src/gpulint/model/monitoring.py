@@ -1,0 +1,67 @@
+"""What is watched: alerts and recording rules over PromQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.source.text import Place
+
+if TYPE_CHECKING:
+    from gpulint.metrics.promql import Query, Selector
+    from gpulint.source.yaml import Node
+
+
+@dataclass(slots=True, eq=False)
+class Expression:
+    """A PromQL expression and where each part of it stands; `query` is None when it does not parse."""
+
+    text: str
+    query: Query | None
+    node: Node
+
+    @property
+    def place(self) -> Place:
+        return self.node.place
+
+    def place_of(self, selector: Selector) -> Place:
+        """The place of one metric's name inside the expression."""
+        return self.node.fragment(selector.start, selector.end)
+
+
+@dataclass(slots=True, eq=False)
+class Alert:
+    """An alerting rule: what it looks at, for how long, and what it concludes (its name, labels and annotations)."""
+
+    ref: ObjectRef
+    name: str
+    place: Place
+    expression: Expression
+    for_s: float | None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """All that the alert says to a person, for looking at what it concludes."""
+        return " ".join([self.name, *self.annotations.values()])
+
+
+@dataclass(slots=True, eq=False)
+class RecordingRule:
+    """A recorded series: `name` is what other queries call it."""
+
+    ref: ObjectRef
+    name: str
+    place: Place
+    expression: Expression
+
+
+@dataclass(slots=True, eq=False)
+class MetricAlias:
+    """A name that a metrics adapter serves for other series: what an HPA calls it, and what it stands for."""
+
+    ref: ObjectRef
+    name: Sourced[str]
+    expression: Expression

@@ -1,0 +1,184 @@
+"""The project: everything read from the files of one run, and every join between these objects."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
+from gpulint.model.autoscaler import Autoscaler, ScalingMetric
+from gpulint.model.files import DuplicateKey
+from gpulint.model.mig import MigPlan
+from gpulint.model.monitoring import Alert, MetricAlias, RecordingRule
+from gpulint.model.values import ObjectRef
+from gpulint.model.workload import Workload
+from gpulint.source.text import Place
+
+T = TypeVar("T")
+
+# Recording rules may build on each other; deeper chains than this are cycles or beyond use.
+_RECORDING_DEPTH = 5
+# Series that only carry labels into a query (kube-state-metrics) measure nothing of their own.
+_LABEL_SERIES = ("kube_", "up", "node_uname_info")
+
+
+@dataclass(slots=True, eq=False)
+class Project:
+    """The objects of one run, in the order of their files.
+
+    `kustomizations` gives, for the folder of each kustomization, the files and folders that it names;
+    it is asked only when a join is ambiguous.
+    """
+
+    workloads: list[Workload] = field(default_factory=list)
+    autoscalers: list[Autoscaler] = field(default_factory=list)
+    mig_plans: list[MigPlan] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    recording_rules: list[RecordingRule] = field(default_factory=list)
+    aliases: list[MetricAlias] = field(default_factory=list)
+    duplicate_keys: list[DuplicateKey] = field(default_factory=list)
+    kustomizations: Callable[[], dict[str, list[str]]] = dict
+
+    def objects(self, subject: str) -> Sequence[object]:
+        """The objects of a class, by its name: what a rule visits.
+
+        Raises KeyError for a class that the project does not hold.
+        """
+        if subject == "Project":
+            return [self]
+        if subject == "Container":
+            return [container for workload in self.workloads for container in workload.containers]
+        if subject == "Engine":
+            return [engine for workload in self.workloads for engine in workload.engines]
+        if subject == "MigLayout":
+            return [layout for plan in self.mig_plans for layout in plan.layouts]
+        lists: dict[str, Sequence[object]] = {
+            "Workload": self.workloads,
+            "Autoscaler": self.autoscalers,
+            "MigPlan": self.mig_plans,
+            "Alert": self.alerts,
+            "RecordingRule": self.recording_rules,
+            "MetricAlias": self.aliases,
+            "DuplicateKey": self.duplicate_keys,
+        }
+        return lists[subject]
+
+    def join(self) -> None:
+        """Links what belongs together. Called once, when every file has been read."""
+        by_identity: dict[tuple[str, str], list[Workload]] = {}
+        for workload in self.workloads:
+            if workload.ref.name is not None:
+                by_identity.setdefault((workload.ref.kind, workload.ref.name), []).append(workload)
+        for scaler in self.autoscalers:
+            target = scaler.target
+            if target is not None and target.name is not None:
+                candidates = by_identity.get((target.kind, target.name), [])
+                scaler.workload = self._one_workload(candidates, target, scaler.place)
+                if scaler.workload is not None:
+                    scaler.workload.autoscalers.append(scaler)
+        names = {name for rule in self.recording_rules for name in [rule.name]} | {a.name.value for a in self.aliases}
+        if names:
+            for scaler in self.autoscalers:
+                for metric in scaler.metrics:
+                    self._follow(metric, names)
+
+    # -- autoscaler to workload
+
+    def _one_workload(self, candidates: list[Workload], target: ObjectRef, origin: Place) -> Workload | None:
+        fitting = [w for w in candidates if _same_namespace(w.ref.namespace, target.namespace)]
+        exact = [w for w in fitting if w.ref.namespace == target.namespace]
+        whole = [w for w in exact if w.complete] or [w for w in fitting if w.complete] or fitting
+        return self.nearest(whole, origin, lambda workload: workload.place)
+
+    def nearest(self, candidates: Sequence[T], origin: Place, place_of: Callable[[T], Place]) -> T | None:
+        """The one candidate that belongs to the place: same file, same folder, same kustomization, nearest folder.
+
+        None when there is none, or when two are equally near and nothing tells them apart.
+        """
+        if len(candidates) <= 1:
+            return candidates[0] if candidates else None
+        ranked = sorted(
+            ((self._distance(origin.source.path, place_of(c).source.path), index) for index, c in enumerate(candidates))
+        )
+        if ranked[0][0] == ranked[1][0]:
+            return None
+        return candidates[ranked[0][1]]
+
+    def _distance(self, origin: str, other: str) -> tuple[int, int]:
+        if origin == other:
+            return 0, 0
+        here, there = posixpath.dirname(origin), posixpath.dirname(other)
+        if here == there:
+            return 1, 0
+        if self._share_kustomization(origin, other):
+            return 2, 0
+        up = posixpath.relpath(there or ".", here or ".").split("/")
+        return 3, len(up)
+
+    def _share_kustomization(self, first: str, second: str) -> bool:
+        kustomizations = self.kustomizations()
+        return any(
+            _kustomized(folder, first, kustomizations, ()) and _kustomized(folder, second, kustomizations, ())
+            for folder in kustomizations
+        )
+
+    # -- metrics to what they measure
+
+    def _follow(self, metric: ScalingMetric, names: set[str]) -> None:
+        """Gives a metric the meaning of the adapter alias or recording rule behind its name."""
+        if metric.query is None:
+            if metric.type in ("Pods", "Object", "External") and metric.name in names and lookup(metric.name) is None:
+                meanings, via = self._resolve(metric.name, metric.place, 0)
+                if meanings:
+                    metric.meanings, metric.via = meanings, via
+            return
+        found: set[Meaning] = set()
+        for name in metric.query.metric_names():
+            meanings, via = self._resolve(name, metric.place, 0)
+            found |= meanings
+            metric.via = metric.via or via
+        metric.meanings = frozenset(found)
+
+    def meanings_of(self, names: Iterable[str], origin: Place) -> frozenset[Meaning]:
+        """What the series of these names measure, recording rules followed; `other` stands for an unknown one."""
+        found: set[Meaning] = set()
+        for name in names:
+            found |= self._resolve(name, origin, 0)[0]
+        return frozenset(found)
+
+    def _resolve(self, name: str, origin: Place, depth: int) -> tuple[frozenset[Meaning], Place | None]:
+        if name.startswith(_LABEL_SERIES):
+            return frozenset(), None
+        known = lookup(name)
+        if known is not None:
+            return frozenset({known.meaning}), None
+        if depth < _RECORDING_DEPTH:
+            alias = self.nearest([a for a in self.aliases if a.name.value == name], origin, lambda a: a.name.place)
+            rule = self.nearest([r for r in self.recording_rules if r.name == name], origin, lambda r: r.place)
+            behind = alias.expression if alias is not None else rule.expression if rule is not None else None
+            if behind is not None and behind.query is not None:
+                found: set[Meaning] = set()
+                for inner in behind.query.metric_names():
+                    found |= self._resolve(inner, origin, depth + 1)[0]
+                if found:
+                    return frozenset(found), behind.place
+        plain = meaning_of_alias(name)
+        return frozenset({plain if plain is not None else Meaning.OTHER}), None
+
+
+def _same_namespace(one: str | None, other: str | None) -> bool:
+    """Namespaces agree; one that is not written may be any (a kustomization or the command line sets it)."""
+    return one is None or other is None or one == other
+
+
+def _kustomized(folder: str, path: str, kustomizations: dict[str, list[str]], seen: tuple[str, ...]) -> bool:
+    """Whether the kustomization of a folder takes in a file, itself or through another kustomization."""
+    if folder in seen:
+        return False
+    for entry in kustomizations.get(folder, ()):
+        target = posixpath.normpath(posixpath.join(folder, entry))
+        if target == path or _kustomized(target, path, kustomizations, (*seen, folder)):
+            return True
+    return False

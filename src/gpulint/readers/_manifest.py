@@ -1,0 +1,99 @@
+"""A Kubernetes object as a reader sees it, and small helpers to take values from nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gpulint.model.quantity import quantity
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.source.yaml import Node
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Manifest:
+    """An object with apiVersion and kind: its node and identity. `group` is the API group without its version."""
+
+    node: Node
+    kind: str
+    api_version: str
+    ref: ObjectRef
+
+    @classmethod
+    def of(cls, node: Node) -> Manifest | None:
+        """The manifest at a node, or None where the node is no Kubernetes object."""
+        if not node.is_mapping:
+            return None
+        kind, api_version = node.get("kind"), node.get("apiVersion")
+        if kind is None or kind.text is None or api_version is None or api_version.text is None:
+            return None
+        metadata = node.get("metadata")
+        ref = ObjectRef(kind.text, text_at(metadata, "namespace"), text_at(metadata, "name"))
+        return cls(node, kind.text, api_version.text, ref)
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    def labels(self) -> dict[str, str]:
+        return {key: value.value for key, value in texts(self.node.at("metadata", "labels")).items()}
+
+    def annotations(self) -> dict[str, Sourced[str]]:
+        return texts(self.node.at("metadata", "annotations"))
+
+    def name_node(self) -> Node:
+        """The node that shows the object to a reader: its name, else its kind."""
+        return self.node.at("metadata", "name") or self.node.get("kind") or self.node
+
+
+def sourced(value: T, node: Node) -> Sourced[T]:
+    return Sourced(value, node.place, node.key_place)
+
+
+def text_at(node: Node | None, *steps: str | int) -> str | None:
+    """The text of the scalar at a path, or None."""
+    found = node.at(*steps) if node is not None else None
+    return found.text if found is not None else None
+
+
+def sourced_text(node: Node | None) -> Sourced[str] | None:
+    return sourced(node.text, node) if node is not None and node.text is not None else None
+
+
+def sourced_int(node: Node | None) -> Sourced[int] | None:
+    """A whole number, also as a string that holds one; None for anything else (a variable, a template)."""
+    if node is None:
+        return None
+    value = node.value
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        digits = value.strip()
+        value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+    if isinstance(value, float) and value == int(value):
+        value = int(value)
+    return sourced(value, node) if isinstance(value, int) else None
+
+
+def sourced_number(node: Node | None) -> Sourced[float] | None:
+    """A number or Kubernetes quantity (`700m`); None for anything else."""
+    number = quantity(node.value) if node is not None else None
+    return sourced(number, node) if number is not None and node is not None else None
+
+
+def texts(node: Node | None) -> dict[str, Sourced[str]]:
+    """The scalar entries of a mapping (labels, annotations, a selector)."""
+    found: dict[str, Sourced[str]] = {}
+    if node is not None:
+        for key, value in node.items():
+            text = value.text
+            if text is not None:
+                found[key] = sourced(text, value)
+    return found
+
+
+def number_or_none(node: Node | None) -> float | None:
+    found = sourced_number(node)
+    return found.value if found is not None else None

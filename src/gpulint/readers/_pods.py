@@ -1,0 +1,235 @@
+"""Pod specs: containers, the accelerators they ask for, shared memory, and where the pod may land."""
+
+from __future__ import annotations
+
+from gpulint import engines
+from gpulint.engines.launch import Launch, words_of
+from gpulint.hardware.labels import match_label, match_values
+from gpulint.hardware.match import NodeMatch, combine
+from gpulint.hardware.mig import profile_of_resource
+from gpulint.model.quantity import quantity_mib, whole
+from gpulint.model.values import Sourced
+from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, Vendor
+from gpulint.readers._manifest import sourced, sourced_text, text_at
+from gpulint.source.yaml import Node
+
+# Resource names of device plugins: the name up to which each vendor's begin, and the vendor.
+_VENDORS: tuple[tuple[str, Vendor], ...] = (
+    ("nvidia.com/gpu", "nvidia"),
+    ("nvidia.com/mig-", "nvidia"),
+    ("amd.com/gpu", "amd"),
+    ("gpu.intel.com/", "intel"),
+    ("habana.ai/gaudi", "habana"),
+    ("google.com/tpu", "google-tpu"),
+    ("aws.amazon.com/neuron", "aws-neuron"),
+)
+ACCELERATOR_WORDS = (*(prefix for prefix, _ in _VENDORS), "resourceClaims", "gke-accelerator")
+# HAMi's and Volcano's shares of a GPU: with them `nvidia.com/gpu` counts virtual devices.
+# Source: Project-HAMi/HAMi docs/config.md (resourceMem, resourceMemPercentage, resourceCores); Volcano vGPU device plugin.
+_VIRTUAL_GPU_RESOURCES = (
+    "nvidia.com/gpumem",
+    "nvidia.com/gpumem-percentage",
+    "nvidia.com/gpucores",
+    "volcano.sh/vgpu-number",
+    "volcano.sh/vgpu-memory",
+)
+
+
+def read_pod(spec: Node, role: str | None = None, per_group: int | None = 1) -> Pod:
+    """The pod of a PodSpec node."""
+    containers = [_read_container(node, spec) for node in _elements(spec, "containers")]
+    containers += [
+        _read_container(node, spec, sidecar=True)
+        for node in _elements(spec, "initContainers")
+        if text_at(node, "restartPolicy") == "Always"
+    ]
+    host_ipc = spec.get("hostIPC")
+    return Pod(
+        containers=containers,
+        place=spec.key_place,
+        role=role,
+        per_group=per_group,
+        placement=_placement(spec),
+        host_ipc=host_ipc is not None and host_ipc.value is True,
+        dra_claims=any(True for _ in _elements(spec, "resourceClaims")),
+        # A container without an image is refused by the API server: it is a patch of another one.
+        complete=bool(containers) and all(container.image is not None for container in containers),
+        scheduler=text_at(spec, "schedulerName"),
+    )
+
+
+def _elements(node: Node, key: str) -> list[Node]:
+    child = node.get(key)
+    return [element for element in child.elements() if element.is_mapping] if child is not None else []
+
+
+def _read_container(node: Node, spec: Node, *, sidecar: bool = False) -> Container:
+    name = node.get("name")
+    env = _environment(node.get("env"))
+    image = sourced_text(node.get("image"))
+    place = name.place if name is not None else node.place
+    command, args = node.get("command"), node.get("args")
+    launch = Launch(
+        image=image,
+        command=words_of(command, env) if command is not None and command.is_sequence else None,
+        args=words_of(args, env) if args is not None and args.is_sequence else None,
+        env=env,
+        place=place,
+        env_known=node.get("envFrom") is None,
+    )
+    container = Container(
+        name=name.text if name is not None else None,
+        place=place,
+        image=image,
+        gpus=_gpu_requests(node),
+        env=env,
+        engine=engines.read(launch),
+        shared_memory=_shared_memory(node, spec),
+        memory_limit_mib=_memory_limit_mib(node),
+        sidecar=sidecar,
+    )
+    if container.engine is not None:
+        container.engine.container = container
+    return container
+
+
+def _environment(node: Node | None) -> dict[str, EnvVar]:
+    env: dict[str, EnvVar] = {}
+    if node is None:
+        return env
+    for element in node.elements():
+        name = text_at(element, "name")
+        if name is None:
+            continue
+        value = element.get("value")
+        at = value if value is not None else element
+        if value is not None:
+            text = value.raw.value if value.is_scalar else None
+        else:
+            # Only a name: an empty value. valueFrom: known to the cluster alone.
+            text = None if element.get("valueFrom") is not None else ""
+        env[name] = EnvVar(name, text, at.place, at.key_place)
+    return env
+
+
+def _gpu_requests(container: Node) -> list[GpuRequest]:
+    """What a container asks for; limits first, for extended resources must be limited and requests follow.
+
+    Source: Kubernetes, Manage Resources for Containers, "Extended resources".
+    """
+    found: dict[str, GpuRequest] = {}
+    virtual = False
+    for side in ("limits", "requests"):
+        resources = container.at("resources", side)
+        if resources is None:
+            continue
+        for key, value in resources.items():
+            resource = key.strip()
+            if resource in _VIRTUAL_GPU_RESOURCES:
+                virtual = True
+            vendor = next((vendor for prefix, vendor in _VENDORS if resource.startswith(prefix)), None)
+            if vendor is None or resource in found or resource in _VIRTUAL_GPU_RESOURCES:
+                continue
+            count = whole(value.value)
+            if count == 0:
+                continue
+            found[resource] = GpuRequest(
+                resource=resource,
+                vendor=vendor,
+                count=count,
+                place=value.place,
+                key_place=value.key_place,
+                mig_profile=profile_of_resource(resource),
+                shared=resource.endswith(".shared"),
+            )
+    for request in found.values():
+        request.virtual = virtual
+    return list(found.values())
+
+
+def _memory_limit_mib(container: Node) -> float | None:
+    limit = container.at("resources", "limits", "memory")
+    return quantity_mib(limit.value) if limit is not None else None
+
+
+def _shared_memory(container: Node, spec: Node) -> SharedMemory | None:
+    mounts = container.get("volumeMounts")
+    if mounts is None:
+        return None
+    for mount in mounts.elements():
+        path = mount.get("mountPath")
+        if path is None or path.text is None or path.text.rstrip("/") != "/dev/shm":  # noqa: S108
+            continue
+        name = text_at(mount, "name")
+        volume = next((v for v in _elements(spec, "volumes") if name is not None and text_at(v, "name") == name), None)
+        if volume is None:
+            return SharedMemory("unknown", None, path.place)
+        empty_dir = volume.get("emptyDir")
+        if empty_dir is not None:
+            limit = empty_dir.get("sizeLimit")
+            size_mib = quantity_mib(limit.value) if limit is not None else None
+            at = limit if limit is not None else empty_dir
+            medium = text_at(empty_dir, "medium")
+            if medium == "Memory":
+                return SharedMemory("Memory", size_mib, at.place)
+            return SharedMemory("disk" if medium in (None, "") else "unknown", size_mib, at.key_place)
+        if volume.at("hostPath", "path") is not None:
+            return SharedMemory("host", None, path.place)
+        return SharedMemory("unknown", None, path.place)
+    return None
+
+
+def _placement(spec: Node) -> Placement | None:
+    """The GPUs that a pod's node selector and required node affinity leave it."""
+    matches: list[tuple[NodeMatch, Sourced[str]]] = []
+    selector = spec.get("nodeSelector")
+    if selector is not None:
+        for key, value in selector.items():
+            if value.text is None:
+                continue
+            match = match_label(key, value.text)
+            if match is not None:
+                matches.append((match, sourced(f"{key}: {value.text}", value)))
+    for expression in _required_affinity(spec):
+        found = _affinity_match(expression)
+        if found is not None:
+            matches.append(found)
+    if not matches:
+        return None
+    combined = combine([match for match, _ in matches])
+    if combined is None:
+        return None
+    # The label that names the product explains best; a partition or a count alone says less.
+    why = next((why for match, why in matches if match.gpus), matches[0][1])
+    return Placement(
+        combined.gpus,
+        why,
+        combined.mig_profile,
+        combined.shared,
+        combined.gpu_count,
+        combined.interconnect,
+        combined.fraction,
+    )
+
+
+def _required_affinity(spec: Node) -> list[Node]:
+    """The match expressions of required node affinity, where there is one term: several terms are alternatives."""
+    terms = spec.at(
+        "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
+    )
+    if terms is None or len(list(terms.elements())) != 1:
+        return []
+    term = terms.element(0)
+    return _elements(term, "matchExpressions") if term is not None else []
+
+
+def _affinity_match(expression: Node) -> tuple[NodeMatch, Sourced[str]] | None:
+    key, values = text_at(expression, "key"), expression.get("values")
+    if key is None or values is None or text_at(expression, "operator") != "In":
+        return None
+    words = [value.text for value in values.elements()]
+    known = [word for word in words if word is not None]
+    match = match_values(key, known) if known and len(known) == len(words) else None
+    if match is None:
+        return None
+    return match, sourced(f"{key} in [{', '.join(known)}]", values)

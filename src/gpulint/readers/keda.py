@@ -1,0 +1,90 @@
+"""KEDA ScaledObject: triggers, bounds, and the HPA behaviour that KEDA passes on."""
+
+from __future__ import annotations
+
+from gpulint.metrics.promql import meanings, parse
+from gpulint.metrics.table import Meaning
+from gpulint.model.autoscaler import Autoscaler, ScalingMetric
+from gpulint.model.project import Project
+from gpulint.model.values import ObjectRef
+from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, text_at
+from gpulint.readers.hpa import metric_meaning, scale_down
+from gpulint.source.yaml import Node
+
+MARKS = (("ScaledObject",),)
+KINDS = frozenset({("keda.sh", "ScaledObject")})
+
+# Where each scaler keeps the name or query of its metric, and its target.
+# Source: KEDA documentation 2.18, "Scalers": cpu, memory, prometheus, gcp-stackdriver, datadog, cron.
+_QUERY_KEYS = {"prometheus": "query", "gcp-stackdriver": "filter", "datadog": "query"}
+_FIXED_MEANINGS = {"cpu": Meaning.CPU, "memory": Meaning.HOST_MEMORY}
+_THRESHOLD_KEYS = ("threshold", "targetValue", "value", "queryValue")
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    spec = manifest.node.get("spec")
+    if spec is None or not spec.is_mapping:
+        return
+    target = spec.at("scaleTargetRef", "name")
+    triggers = spec.get("triggers")
+    complete = target is not None and target.text is not None and triggers is not None
+    metrics = [_metric(trigger) for trigger in (triggers.elements() if triggers is not None else ())]
+    project.autoscalers.append(
+        Autoscaler(
+            ref=manifest.ref,
+            place=manifest.name_node().place,
+            target=ObjectRef(
+                text_at(spec, "scaleTargetRef", "kind") or "Deployment", manifest.ref.namespace, target.text
+            )
+            if target is not None and target.text is not None
+            else None,
+            target_place=(target or manifest.name_node()).place,
+            metrics=[metric for metric in metrics if metric is not None],
+            metrics_known=complete and None not in metrics and text_at(spec, "advanced", "scalingModifiers", "formula") is None,
+            min_replicas=sourced_int(spec.get("minReplicaCount")),
+            max_replicas=sourced_int(spec.get("maxReplicaCount")),
+            scale_down=scale_down(spec.at("advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")),
+            complete=complete,
+        )
+    )
+
+
+def _metric(trigger: Node) -> ScalingMetric | None:
+    type_node, metadata = trigger.get("type"), trigger.get("metadata")
+    if type_node is None or type_node.text is None:
+        return None
+    kind = type_node.text
+    threshold = next((n for key in _THRESHOLD_KEYS if metadata is not None and (n := metadata.get(key))), None)
+    metric_type = text_at(trigger, "metricType")
+    if kind in _FIXED_MEANINGS:
+        return ScalingMetric(
+            type=kind,
+            name=kind,
+            place=type_node.place,
+            meanings=frozenset({_FIXED_MEANINGS[kind]}),
+            container=text_at(metadata, "containerName"),
+            target_type=metric_type or text_at(metadata, "type"),
+            threshold=sourced_number(threshold),
+        )
+    query_node = metadata.get(_QUERY_KEYS[kind]) if metadata is not None and kind in _QUERY_KEYS else None
+    if query_node is None or query_node.text is None:
+        return ScalingMetric(kind, kind, type_node.place, frozenset(), target_type=metric_type)
+    query = parse(query_node.text) if kind == "prometheus" else None
+    return ScalingMetric(
+        type=kind,
+        name=query_node.text,
+        place=query_node.place,
+        meanings=meanings(query) if query is not None else _meaning_in_filter(query_node.text, kind),
+        query=query,
+        query_node=query_node,
+        target_type=metric_type or "AverageValue",
+        threshold=sourced_number(threshold),
+    )
+
+
+def _meaning_in_filter(text: str, kind: str) -> frozenset[Meaning]:
+    """A Cloud Monitoring filter names its metric in `metric.type="…"`."""
+    if kind != "gcp-stackdriver":
+        return frozenset()
+    _, _, rest = text.replace(" ", "").partition('metric.type="')
+    return metric_meaning(rest.partition('"')[0]) if rest else frozenset()

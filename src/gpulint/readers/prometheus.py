@@ -1,0 +1,78 @@
+"""Prometheus rules: PrometheusRule objects, plain rule files, and rule files inside a ConfigMap."""
+
+from __future__ import annotations
+
+from gpulint.metrics.promql import parse
+from gpulint.model.monitoring import Alert, Expression, RecordingRule
+from gpulint.model.project import Project
+from gpulint.model.quantity import duration_s
+from gpulint.model.values import ObjectRef
+from gpulint.readers._manifest import Manifest, text_at, texts
+from gpulint.source.yaml import Node
+
+GPU_METRIC_WORDS = ("DCGM_", "dcgm_", "gpu", "GPU", "nvidia_smi", "duty_cycle")
+MARKS = (("groups",), ("expr",), GPU_METRIC_WORDS)
+KINDS = frozenset({("monitoring.coreos.com", "PrometheusRule"), ("", "ConfigMap")})
+
+
+def claims_file(root: Node) -> bool:
+    return _looks_like_rules(root)
+
+
+def read_file(root: Node, project: Project) -> None:
+    _read_groups(root, ObjectRef("rule file", None, root.document.source.path.rpartition("/")[2]), project)
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    if manifest.kind == "ConfigMap":
+        _read_config_map(manifest, project)
+        return
+    spec = manifest.node.get("spec")
+    if spec is not None:
+        _read_groups(spec, manifest.ref, project)
+
+
+def _looks_like_rules(node: Node) -> bool:
+    first = node.at("groups", 0)
+    return first is not None and first.get("rules") is not None
+
+
+def _read_config_map(manifest: Manifest, project: Project) -> None:
+    data = manifest.node.get("data")
+    for _, value in data.items() if data is not None else ():
+        text = value.text
+        if text is None or "expr" not in text or "groups" not in text:
+            continue
+        inner = value.embedded()
+        if inner is not None and _looks_like_rules(inner.root):
+            _read_groups(inner.root, manifest.ref, project)
+
+
+def _read_groups(node: Node, ref: ObjectRef, project: Project) -> None:
+    groups = node.get("groups")
+    for group in groups.elements() if groups is not None else ():
+        rules = group.get("rules")
+        for rule in rules.elements() if rules is not None else ():
+            _read_rule(rule, ref, project)
+
+
+def _read_rule(rule: Node, ref: ObjectRef, project: Project) -> None:
+    expr = rule.get("expr")
+    if expr is None or expr.text is None:
+        return
+    expression = Expression(expr.text, parse(expr.text), expr)
+    record, alert = rule.get("record"), rule.get("alert")
+    if record is not None and record.text is not None:
+        project.recording_rules.append(RecordingRule(ref, record.text, record.place, expression))
+    elif alert is not None and alert.text is not None:
+        project.alerts.append(
+            Alert(
+                ref=ref,
+                name=alert.text,
+                place=alert.place,
+                expression=expression,
+                for_s=duration_s(text_at(rule, "for")) if rule.get("for") is not None else 0.0,
+                labels={key: value.value for key, value in texts(rule.get("labels")).items()},
+                annotations={key: value.value for key, value in texts(rule.get("annotations")).items()},
+            )
+        )

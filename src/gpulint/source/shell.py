@@ -1,0 +1,760 @@
+"""Shell scripts held in a configuration: their simple commands word by word, read without running anything.
+
+What a word expands to is followed only as far as it is certain: literals, variables that the script assigns or the
+environment gives, defaults of `${NAME:-default}`, small arithmetic, arrays. Everything else is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+# Scripts in manifests are a few KB; what is larger or nested deeper is data or an attack, and is not read.
+_LONGEST_SCRIPT = 64 * 1024
+_DEEPEST = 80
+_DEEPEST_SCRIPT = 4
+_LARGEST_INTEGER = 10**12
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+# Programs that run the command in their arguments. Where that begins depends on their options: each position may.
+_WRAPPERS = frozenset({
+    "builtin", "catatonit", "chroot", "chrt", "command", "conda", "coproc", "ddtrace-run", "dumb-init", "env", "exec",
+    "gosu", "ionice", "micromamba", "ncu", "nice", "nohup", "nsys", "numactl", "opentelemetry-instrument",
+    "pipenv", "pixi", "poetry", "prlimit", "setsid", "stdbuf", "strace", "su-exec", "sudo", "taskset", "time",
+    "timeout", "tini", "unbuffer", "uv",
+})  # fmt: skip
+# A variable so named, unquoted, is there to hold any number of words.
+_SEVERAL = re.compile(r"(ARG|OPT|FLAG|PARAM|EXTRA|CMD|COMMAND)", re.IGNORECASE)
+_GLOB = re.compile(r"[*?]|\[.*\]")
+_BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}", re.DOTALL)
+# What a file is to be filled in with before a shell sees it: `{{ .Values.model }}`, `<model-path>`.
+_PLACEHOLDERS = re.compile(r"\{\{[^{}\n]*\}\}|(?<![<>&\w])<[A-Za-z][\w.-]*>", re.ASCII)
+_ANSI_ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "'": "'", '"': '"', "r": "\r", "e": "\x1b", "a": "\a", "b": "\b"}
+
+
+class Piece(NamedTuple):
+    """A part of a word: the text it expands to (None: unknown) and the offsets [start, end) where it is written."""
+
+    text: str | None
+    start: int
+    end: int
+
+
+class HasText(Protocol):
+    @property
+    def text(self) -> str | None: ...
+
+
+class Word:
+    """A word after expansion.
+
+    `text` is None where a part is unknown; `prefix` is what is known before that part. `many` says that it may stand
+    for any number of words, `parameters` that it is `$@`: the script's own parameters.
+    """
+
+    __slots__ = ("end", "many", "parameters", "pieces", "prefix", "start", "text")
+
+    def __init__(
+        self, pieces: Sequence[Piece], start: int, end: int, *, many: bool = False, parameters: bool = False
+    ) -> None:
+        self.pieces = tuple(pieces)
+        self.start = start
+        self.end = end
+        self.many = many
+        self.parameters = parameters
+        self.prefix, self.text = joined(self.pieces)
+
+    def __repr__(self) -> str:
+        return f"<Word {self.prefix!r}{'' if self.text is not None else '…'}{' many' if self.many else ''}>"
+
+
+class Command:
+    """A simple command: its words, what is exported to it by the script, and whether a branch decides if it runs."""
+
+    __slots__ = ("conditional", "environment", "words")
+
+    def __init__(self, words: list[Word], environment: dict[str, Word], conditional: bool) -> None:
+        self.words = words
+        self.environment = environment
+        self.conditional = conditional
+
+
+def joined(pieces: Sequence[Piece]) -> tuple[str, str | None]:
+    """The known beginning of a sequence of pieces, and their whole text if all of it is known."""
+    prefix = ""
+    for piece in pieces:
+        if piece.text is None:
+            return prefix, None
+        prefix += piece.text
+    return prefix, prefix
+
+
+def as_written(pieces: Sequence[Piece], source: str) -> tuple[Piece, ...]:
+    """The pieces with each unknown one standing for its own source text, for reading it as a script again."""
+    return tuple(p if p.text is not None else Piece(source[p.start : p.end], p.start, p.end) for p in pieces)
+
+
+def origin(pieces: Sequence[Piece], start: int, end: int) -> tuple[int, int]:
+    """Where [start, end) of the joined text of known pieces is written: offsets into their source."""
+    at = 0
+    first = last = None
+    for piece in pieces:
+        length = len(piece.text or "")
+        verbatim = piece.end - piece.start == length
+        if first is None and start < at + length:
+            first = piece.start + (start - at if verbatim else 0)
+        if first is not None and end <= at + length:
+            last = piece.start + max(end - at, 0) if verbatim else piece.end
+            break
+        at += length
+    fallback = pieces[-1].end if pieces else 0
+    first = fallback if first is None else first
+    return first, max(first, fallback if last is None else last)
+
+
+def programs(words: Sequence[HasText]) -> Iterator[int]:
+    """The positions at which the program that really runs may stand: 0, or any after `env`, `exec`, `nohup`, …"""
+    if not words:
+        return
+    yield 0
+    name = basename(words[0].text)
+    if name in _WRAPPERS or name.endswith("entrypoint.sh"):
+        yield from range(1, len(words))
+
+
+def basename(text: str | None) -> str:
+    """`/usr/bin/bash` as `bash`; the empty string for an unknown word."""
+    return (text or "").rsplit("/", 1)[-1]
+
+
+def script_index(words: Sequence[HasText]) -> int | None:
+    """The index of the script in `bash -c script`, `sh -lc script`, `exec bash -euo pipefail -c script`; else None."""
+    for at in programs(words):
+        if basename(words[at].text) not in _SHELLS:
+            continue
+        is_script = False
+        index = at + 1
+        while index < len(words):
+            text = words[index].text
+            if text is None or len(text) < 2 or text[0] not in "-+":
+                break
+            index += 1
+            if text == "--":
+                break
+            if text.startswith("--"):  # --login, --norc
+                continue
+            is_script = is_script or (text[0] == "-" and "c" in text)
+            if text[-1] in "oO":  # the option's name is the next word
+                index += 1
+        return index if is_script and index < len(words) else None
+    return None
+
+
+def commands(text: str, env: Mapping[str, str | None], parameters: Sequence[str | None] | None = ()) -> list[Command]:
+    """The simple commands of a script in order.
+
+    `env` is the environment that the script starts with (None: set, but to what is unknown); a name that is not in it
+    is taken for unset where the script gives a default, and for unknown where it does not. `parameters` are $0, $1, …
+    (None: unknown). A script that is too large or nested too deeply gives no commands.
+    """
+    return _read(text, dict(env), parameters, 0)
+
+
+def _read(
+    text: str, variables: dict[str, str | None], parameters: Sequence[str | None] | None, depth: int
+) -> list[Command]:
+    if len(text) > _LONGEST_SCRIPT or depth > _DEEPEST_SCRIPT:
+        return []
+    reader = _Reader(text, variables, parameters, depth)
+    try:
+        reader.statement(_parser().parse(reader.data).root_node, conditional=False, depth=0)
+    except _TooDeepError:
+        return []
+    return reader.found
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+class _TooDeepError(Exception):
+    pass
+
+
+class _Unset:
+    """The value of a variable that nothing in sight sets."""
+
+
+_UNSET = _Unset()
+
+
+class _Part(NamedTuple):
+    """A part of a word before splitting: a quoted or literal piece, an unquoted expansion, or whole words."""
+
+    piece: Piece
+    quoted: bool
+    words: list[Word] | None = None
+    many: bool = False
+    parameters: bool = False
+    expansion: bool = False
+
+
+class _Reader:
+    """Walks a syntax tree in the order of execution and follows the variables."""
+
+    def __init__(
+        self, text: str, variables: dict[str, str | None], parameters: Sequence[str | None] | None, script_depth: int
+    ) -> None:
+        self.text = text
+        # The parser sees placeholders as plain words: `<x>` would be two redirections to it.
+        self.placeholders = [match.span() for match in _PLACEHOLDERS.finditer(text)]
+        masked = _PLACEHOLDERS.sub(lambda match: "%" * len(match[0]), text)
+        self.data = masked.encode("utf-8", "replace")
+        # Byte offset -> character offset; None where they are the same.
+        self.characters: list[int] | None = None
+        if len(self.data) != len(text):
+            self.characters = [at for at, c in enumerate(masked) for _ in c.encode("utf-8", "replace")]
+            self.characters.append(len(text))
+        self.inherited = frozenset(variables)
+        self.variables = variables
+        self.arrays: dict[str, list[Word]] = {}
+        self.assigned: dict[str, Word] = {}
+        self.exported: set[str] = set()
+        self.exports_all = False
+        self.parameters = parameters
+        self.sourced = False
+        self.script_depth = script_depth
+        self.found: list[Command] = []
+
+    # -- offsets
+
+    def start(self, node: Node) -> int:
+        return node.start_byte if self.characters is None else self.characters[node.start_byte]
+
+    def end(self, node: Node) -> int:
+        return node.end_byte if self.characters is None else self.characters[node.end_byte]
+
+    def source(self, node: Node) -> str:
+        return self.text[self.start(node) : self.end(node)]
+
+    # -- statements
+
+    def statement(self, node: Node, conditional: bool, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise _TooDeepError
+        depth += 1
+        kind = node.type
+        if kind == "command":
+            self.command(node, [], conditional, depth)
+        elif kind == "redirected_statement":
+            self.redirected(node, conditional, depth)
+        elif kind == "declaration_command":
+            self.declaration(node, conditional)
+        elif kind == "variable_assignment":
+            self.assign(node, conditional)
+        elif kind == "unset_command":
+            for child in node.named_children:
+                if child.type == "variable_name":
+                    self.forget(self.source(child))
+        elif kind in ("subshell", "pipeline"):
+            # Both run apart: what they assign does not outlast them.
+            kept = dict(self.variables), dict(self.arrays), dict(self.assigned), set(self.exported)
+            self.each(node.named_children, conditional, depth)
+            self.variables, self.arrays, self.assigned, self.exported = kept
+        elif kind == "list":
+            self.list(node, conditional, depth)
+        elif kind == "if_statement":
+            branch = conditional
+            for child in node.children:
+                branch = branch or child.type in ("then", "elif_clause", "else_clause")
+                self.statement(child, branch, depth)
+        elif kind in ("while_statement", "for_statement", "c_style_for_statement", "case_statement", "case_item"):
+            for child in node.children:
+                if child.type == "variable_name":
+                    self.forget(self.source(child))
+                else:
+                    self.statement(child, True, depth)
+        elif kind == "function_definition":
+            parameters, self.parameters = self.parameters, None
+            self.each(node.named_children, True, depth)
+            self.parameters = parameters
+        elif kind in ("program", "compound_statement", "do_group", "negated_command", "ERROR",
+                      "elif_clause", "else_clause", "variable_assignments"):  # fmt: skip
+            self.each(node.named_children, conditional, depth)
+
+    def each(self, nodes: Sequence[Node], conditional: bool, depth: int) -> None:
+        for node in nodes:
+            self.statement(node, conditional, depth)
+
+    def list(self, node: Node, conditional: bool, depth: int) -> None:
+        """`a && b`, `a || b`: b is a branch after `||` or after a test; else it runs whenever all goes well."""
+        # A chain of n parts nests n deep on the left: it is unrolled, so that length is not taken for depth.
+        chain = []
+        while node.type == "list" and node.child_count == 3:
+            chain.append((node.children[1].type, node.children[2]))
+            node = node.children[0]
+        self.statement(node, conditional, depth)
+        after_test = node.type in ("test_command", "negated_command") or self.source(node).startswith("test ")
+        for operator, right in reversed(chain):
+            self.statement(right, conditional or operator == "||" or after_test, depth)
+            after_test = after_test or right.type == "test_command"
+
+    def redirected(self, node: Node, conditional: bool, depth: int) -> None:
+        extra: list[Node] = []
+        for child in node.children:
+            if child.type == "file_redirect":
+                # The grammar takes every word after `> file` for its destination; a shell takes one.
+                extra += child.children_by_field_name("destination")[1:]
+        body = node.child_by_field_name("body")
+        if body is None:
+            return
+        if body.type == "command":
+            self.command(body, extra, conditional, depth)
+        else:
+            self.statement(body, conditional, depth)
+
+    def command(self, node: Node, extra: Sequence[Node], conditional: bool, depth: int) -> None:
+        arguments: list[Node] = []
+        prefix: dict[str, Word] = {}
+        for index, child in enumerate(node.children):
+            if child.type == "variable_assignment":
+                name, word = self.assignment(child)
+                if name is not None:
+                    prefix[name] = word
+            elif child.type == "command_name":
+                arguments += child.children
+            elif child.type == "ERROR" or node.field_name_for_child(index) == "argument":
+                arguments.append(child)
+            elif child.type == "file_redirect":
+                arguments += child.children_by_field_name("destination")[1:]
+        arguments += extra
+        words = self.words(arguments, depth)
+        if not words:
+            return
+        self.builtin(words, conditional)
+        inner = self.inner_script(words)
+        if inner is not None:
+            for command in inner:
+                command.conditional = command.conditional or conditional
+                command.environment = {**self.environment(), **prefix, **command.environment}
+            self.found += inner
+            return
+        self.found.append(Command(words, {**self.environment(), **prefix}, conditional))
+
+    def environment(self) -> dict[str, Word]:
+        names = self.assigned if self.exports_all else self.exported | (self.inherited & self.assigned.keys())
+        return {name: self.assigned[name] for name in names if name in self.assigned}
+
+    def inner_script(self, words: Sequence[Word]) -> list[Command] | None:
+        """The commands of `bash -c '…'` or `eval …` inside the script, with their places in this one."""
+        index = script_index(words)
+        if index is not None:
+            script = words[index].pieces
+            parameters: Sequence[str | None] | None = [word.text for word in words[index + 1 :]]
+        elif words[0].text == "eval":
+            script = tuple(p for word in words[1:] for p in (*word.pieces, Piece(" ", word.end, word.end)))
+            parameters = None
+        else:
+            return None
+        pieces = as_written(script, self.text)
+        text = "".join(piece.text or "" for piece in pieces)
+        inner = _read(text, dict(self.variables), parameters, self.script_depth + 1)
+        for command in inner:
+            command.words = [_moved(word, pieces) for word in command.words]
+            command.environment = {name: _moved(word, pieces) for name, word in command.environment.items()}
+        return inner
+
+    def builtin(self, words: Sequence[Word], conditional: bool) -> None:
+        """What the shell's own commands do to variables and parameters."""
+        name = words[0].text
+        if name in ("read", "mapfile", "readarray", "getopts"):
+            for word in words[1:]:
+                if word.text is not None and word.text.isidentifier():
+                    self.forget(word.text)
+        elif name in ("source", ".") and len(words) > 1:
+            # A file may set anything, except the ones that only put a program on the path.
+            self.sourced = self.sourced or basename(words[1].text) not in ("activate", ".bashrc", "setvars.sh")
+        elif name == "shift":
+            self.parameters = None
+        elif name == "set":
+            for word in words[1:]:
+                if word.text in ("-a", "-o") and (word.text == "-a" or words[-1].text == "allexport"):
+                    self.exports_all = not conditional
+                if word.text is None or word.text == "--":
+                    self.parameters = None
+
+    # -- variables
+
+    def forget(self, name: str) -> None:
+        self.variables[name] = None
+        self.arrays.pop(name, None)
+        self.assigned.pop(name, None)
+
+    def lookup(self, name: str) -> str | _Unset | None:
+        if name.isdigit():
+            if self.parameters is None:
+                return None
+            return self.parameters[int(name)] if int(name) < len(self.parameters) else _UNSET
+        if name in self.arrays:
+            return None
+        if name in self.variables:
+            return self.variables[name]
+        return None if self.sourced or not name.isidentifier() else _UNSET
+
+    def declaration(self, node: Node, conditional: bool) -> None:
+        """`export`, `local`, `declare`, `readonly`, `typeset`."""
+        exports = node.children[0].type == "export" or any(
+            self.source(child).startswith("-") and "x" in self.source(child) for child in node.named_children
+        )
+        for child in node.named_children:
+            if child.type == "variable_assignment":
+                name = self.assign(child, conditional)
+            elif child.type == "variable_name":
+                name = self.source(child)
+            else:
+                self.sourced = self.sourced or child.type in ("command_substitution", "simple_expansion", "expansion")
+                continue
+            if exports and name is not None:
+                self.exported.add(name)
+
+    def assign(self, node: Node, conditional: bool) -> str | None:
+        """Carry out an assignment and give its name; one in a branch or a loop leaves the variable unknown."""
+        name_node = node.child_by_field_name("name")
+        value = node.child_by_field_name("value")
+        if name_node is None:
+            return None
+        name = self.source(name_node)
+        if name_node.type != "variable_name":
+            self.forget(name.partition("[")[0])
+            return None
+        appends = any(child.type == "+=" for child in node.children)
+        if value is not None and value.type == "array":
+            words = self.words(value.named_children, 0)
+            if conditional:
+                words = [Word([Piece(None, w.start, w.end)], w.start, w.end, many=True) for w in words[:1]]
+            before = self.arrays.get(name, []) if appends or conditional else []
+            self.forget(name)
+            self.arrays[name] = before + words
+            return name
+        known = self.lookup(name) if appends else ""
+        _, word = self.assignment(node)
+        self.arrays.pop(name, None)
+        unknown = conditional or word.text is None or not isinstance(known, str)
+        self.variables[name] = None if unknown else f"{known}{word.text}"
+        self.assigned[name] = Word([Piece(None, word.start, word.end)], word.start, word.end) if unknown else word
+        return name
+
+    def assignment(self, node: Node) -> tuple[str | None, Word]:
+        """The name and the value of `NAME=value`; the word spans all of it, so that a place shows both."""
+        name = node.child_by_field_name("name")
+        value = node.child_by_field_name("value")
+        parts = [] if value is None else self.parts(value, quoted=True, depth=0)
+        pieces = [Piece(None, p.piece.start, p.piece.end) if p.words is not None else p.piece for p in parts]
+        is_name = name is not None and name.type == "variable_name"
+        return self.source(name) if name is not None and is_name else None, Word(
+            pieces, self.start(node), self.end(node)
+        )
+
+    # -- words
+
+    def words(self, nodes: Sequence[Node], depth: int) -> list[Word]:
+        """The words of arguments, split where an unquoted variable holds several."""
+        found: list[Word] = []
+        builder = _Builder(found)
+        end = -1
+        for node in nodes:
+            if self.start(node) != end:
+                builder.flush()
+            builder.at = self.start(node), self.end(node)
+            end = self.end(node)
+            if node.type == "ERROR":
+                builder.flush()
+                found.append(Word([Piece(None, *builder.at)], *builder.at, many=True))
+                continue
+            source = self.source(node)
+            parts = self.parts(node, quoted=False, depth=depth)
+            if node.type in ("word", "concatenation") and (_GLOB.search(source) or _BRACES.search(source)):
+                parts = self.without_patterns(parts)
+            for part in parts:
+                builder.add(part)
+        builder.flush()
+        return found
+
+    def without_patterns(self, parts: list[_Part]) -> list[_Part]:
+        """The parts up to the first unquoted pattern character: what a glob or braces give is unknown."""
+        kept: list[_Part] = []
+        for part in parts:
+            text = part.piece.text
+            bare = not part.quoted and not part.expansion and text is not None
+            at = min((text.find(c) for c in "*?[{" if c in text), default=-1) if bare and text is not None else -1
+            if at < 0:
+                kept.append(part)
+                continue
+            start = part.piece.start
+            if at:
+                kept.append(_Part(Piece((text or "")[:at], start, start + at), quoted=False))
+            kept.append(_Part(Piece(None, start + at, parts[-1].piece.end), quoted=True, many=not kept))
+            break
+        return kept
+
+    def parts(self, node: Node, quoted: bool, depth: int) -> list[_Part]:
+        if depth > _DEEPEST:
+            raise _TooDeepError
+        kind = node.type
+        start, end = self.start(node), self.end(node)
+        if kind in ("word", "number", "regex", "extglob_pattern", "variable_name", "special_variable_name", "="):
+            return [
+                _Part(piece, quoted=False, many=piece.text is None and self.text[piece.start] == "{")
+                for piece in self.unescaped(start, end, escapable=None)
+            ]
+        if kind == "raw_string":
+            return [_Part(Piece(self.text[start + 1 : max(end - 1, start + 1)], start + 1, end - 1), quoted=True)]
+        if kind == "ansi_c_string":
+            return [_Part(Piece(_ansi(self.text[start + 2 : end - 1]), start, end), quoted=True)]
+        if kind == "string":
+            return self.string_parts(node, depth)
+        if kind in ("concatenation", "translated_string", "command_name"):
+            found = []
+            at = start
+            for child in node.children:
+                if self.start(child) > at:  # the grammar drops blanks inside `${NAME:-a b}`
+                    found.append(_Part(Piece(self.text[at : self.start(child)], at, self.start(child)), quoted=False))
+                found += self.parts(child, quoted, depth + 1)
+                at = self.end(child)
+            return found
+        if kind == "simple_expansion":
+            return [self.expanded(self.source(node).lstrip()[1:], node, quoted)]
+        if kind == "expansion":
+            return [self.expansion(node, quoted, depth + 1)]
+        if kind == "arithmetic_expansion":
+            values = [self.integer(child, depth + 1) for child in node.named_children]
+            value = str(values[0]) if len(values) == 1 and values[0] is not None else None
+            return [_Part(Piece(value, start, end), quoted=True)]
+        if kind in ("$", "{", "}", "[", "]", "(", ")") or not node.is_named:
+            return [_Part(Piece(self.text[start:end], start, end), quoted=False)]
+        # A command's output mostly is one word, as in `--host $(hostname -i)`; `$(cat args.txt)` says that it is not.
+        several = kind == "command_substitution" and not quoted and bool(_SEVERAL.search(self.text[start:end]))
+        return [_Part(Piece(None, start, end), quoted, many=several)]
+
+    def string_parts(self, node: Node, depth: int) -> list[_Part]:
+        """The inside of double quotes. The grammar loses blanks beside expansions, so text is what lies between."""
+        start, end = self.start(node), self.end(node)
+        at = start + 1
+        end = end - 1 if end - start > 1 and self.text[end - 1] == '"' else end
+        found = [_Part(Piece("", at, at), quoted=True)]
+        for child in node.named_children:
+            if child.type == "string_content":
+                continue
+            begin, finish = self.start(child), self.end(child)
+            begin += len(self.text[begin:finish]) - len(self.text[begin:finish].lstrip())
+            found += [_Part(piece, quoted=True) for piece in self.unescaped(at, begin, escapable='$`"\\\n')]
+            found += self.parts(child, quoted=True, depth=depth + 1)
+            at = finish
+        found += [_Part(piece, quoted=True) for piece in self.unescaped(at, end, escapable='$`"\\\n')]
+        return found
+
+    def unescaped(self, start: int, end: int, escapable: str | None) -> list[Piece]:
+        """Literal text without its backslashes; `escapable` are the characters that one may stand before."""
+        text = self.text
+        for begin, finish in self.placeholders:
+            if start <= begin and finish <= end:
+                before = self.unescaped(start, begin, escapable)
+                return [*before, Piece(None, begin, finish), *self.unescaped(finish, end, escapable)]
+        if "\\" not in text[start:end]:
+            return [Piece(text[start:end], start, end)] if end > start else []
+        pieces: list[Piece] = []
+        at = run = start
+        while at < end:
+            if text[at] == "\\" and at + 1 < end and (escapable is None or text[at + 1] in escapable):
+                if at > run:
+                    pieces.append(Piece(text[run:at], run, at))
+                if text[at + 1] != "\n":
+                    pieces.append(Piece(text[at + 1], at, at + 2))
+                at = run = at + 2
+            else:
+                at += 1
+        if end > run:
+            pieces.append(Piece(text[run:end], run, end))
+        return pieces
+
+    def expanded(self, name: str, node: Node, quoted: bool) -> _Part:
+        """`$NAME`, `$1`, `$@`."""
+        start, end = self.start(node), self.end(node)
+        start += len(self.text[start:end]) - len(self.text[start:end].lstrip())
+        if name in ("@", "*"):
+            return self.all_parameters(start, end)
+        value = self.lookup(name)
+        if isinstance(value, str):
+            return _Part(Piece(value, start, end), quoted, expansion=True)
+        several = not quoted and bool(_SEVERAL.search(name))
+        words = self.arrays.get(name)
+        return _Part(Piece(None, start, end), quoted, many=several and words is None, expansion=True)
+
+    def all_parameters(self, start: int, end: int) -> _Part:
+        word = Word([Piece(None, start, end)], start, end, many=True, parameters=self.parameters is not None)
+        return _Part(word.pieces[0], quoted=False, words=[word], expansion=True)
+
+    def expansion(self, node: Node, quoted: bool, depth: int) -> _Part:
+        """`${NAME}` with or without an operator."""
+        start, end = self.start(node), self.end(node)
+        start += len(self.text[start:end]) - len(self.text[start:end].lstrip())
+        unknown = _Part(Piece(None, start, end), quoted, expansion=True)
+        children = [child for child in node.children if child.type not in ("}", "${") and "{" not in child.type]
+        if not children:
+            return unknown
+        subject, rest = children[0], children[1:]
+        if subject.type == "subscript":
+            name = subject.child_by_field_name("name")
+            index = subject.child_by_field_name("index")
+            if rest or name is None or index is None or self.source(index) not in ("@", "*"):
+                return unknown
+            words = self.arrays.get(self.source(name))
+            if words is None:
+                words = [Word([Piece(None, start, end)], start, end, many=True)]
+            return _Part(Piece(None, start, end), quoted=False, words=words, expansion=True)
+        if subject.type not in ("variable_name", "special_variable_name"):
+            return unknown
+        name_text = self.source(subject)
+        if not rest:
+            return self.expanded(name_text, node, quoted)
+        operator = rest[0].type
+        if operator not in (":-", "-", ":=", "=", ":?", "?", ":+", "+"):
+            return unknown
+        value = self.lookup(name_text)
+        if value is None or name_text in ("@", "*"):
+            return unknown._replace(many=not quoted and bool(_SEVERAL.search(name_text)))
+        given = isinstance(value, str) and (value != "" or ":" not in operator)
+        if operator[-1] == "?":
+            return self.expanded(name_text, node, quoted)
+        if operator[-1] == "+":
+            text = self.default(rest[1:], depth) if given else ""
+        else:
+            text = value if given and isinstance(value, str) else self.default(rest[1:], depth)
+            if operator[-1] == "=" and not given:
+                self.variables[name_text] = text
+        several = text is None and not quoted and bool(_SEVERAL.search(name_text))
+        if len(rest) == 2 and not given and rest[1].type in ("string", "raw_string"):
+            quoted = True
+        return _Part(Piece(text, start, end), quoted, many=several, expansion=True)
+
+    def default(self, nodes: Sequence[Node], depth: int) -> str | None:
+        """The text of the word after an operator such as `:-`."""
+        text = ""
+        at = self.start(nodes[0]) if nodes else 0
+        for node in nodes:
+            text += self.text[at : self.start(node)]
+            for part in self.parts(node, quoted=True, depth=depth + 1):
+                if part.piece.text is None or part.words is not None:
+                    return None
+                text += part.piece.text
+            at = self.end(node)
+        return text
+
+    def integer(self, node: Node, depth: int) -> int | None:
+        """The value of an arithmetic expression of known integers: + - * / % and parentheses."""
+        if depth > _DEEPEST:
+            return None
+        kind = node.type
+        if kind in ("number", "word", "variable_name", "simple_expansion", "expansion"):
+            text: str | _Unset | None = self.source(node)
+            if kind == "variable_name":
+                text = self.lookup(str(text))
+            elif kind in ("simple_expansion", "expansion"):
+                text = self.parts(node, quoted=True, depth=depth)[0].piece.text
+            if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 12:
+                return None
+            return None if len(text) > 1 and text[0] == "0" else int(text)
+        if kind == "parenthesized_expression" and node.named_child_count == 1:
+            return self.integer(node.named_children[0], depth + 1)
+        if kind != "binary_expression" or node.child_count != 3:
+            return None
+        left = self.integer(node.children[0], depth + 1)
+        right = self.integer(node.children[2], depth + 1)
+        if left is None or right is None:
+            return None
+        operator = node.children[1].type
+        if operator in ("/", "%") and (right == 0 or left < 0 or right < 0):  # the shell's rounding differs below zero
+            return None
+        results = {"+": left + right, "-": left - right, "*": left * right}
+        result = results.get(operator)
+        if operator in ("/", "%"):
+            result = left // right if operator == "/" else left % right
+        return result if result is not None and abs(result) <= _LARGEST_INTEGER else None
+
+
+class _Builder:
+    """Puts parts together into words, splitting unquoted expansions at blanks. `at` spans the argument being read."""
+
+    def __init__(self, found: list[Word]) -> None:
+        self.found = found
+        self.at = (0, 0)
+        self.start = 0
+        self.end = 0
+        self.pieces: list[Piece] = []
+        self.many = False
+
+    def add(self, part: _Part) -> None:
+        if part.words is not None:
+            if self.pieces:  # "a${ARRAY[@]}": what the first word becomes is not worth following
+                self.append(Piece(None, part.piece.start, part.piece.end))
+            else:
+                self.found += part.words
+            return
+        text = part.piece.text
+        if text is None or part.quoted or not part.expansion:
+            self.append(part.piece)
+            self.many = self.many or part.many
+            return
+        fields = text.split()
+        if text[:1].isspace():
+            self.flush()
+        for index, field in enumerate(fields):
+            if index:
+                self.flush()
+            self.append(Piece(field, part.piece.start, part.piece.end))
+        if fields and text[-1:].isspace():
+            self.flush()
+
+    def append(self, piece: Piece) -> None:
+        if not self.pieces:
+            self.start = self.at[0]
+        self.pieces.append(piece)
+        self.end = self.at[1]
+
+    def flush(self) -> None:
+        if self.pieces:
+            many = self.many and all(piece.text is None for piece in self.pieces)
+            self.found.append(Word(self.pieces, self.start, self.end, many=many))
+        self.pieces = []
+        self.many = False
+
+
+def _moved(word: Word, pieces: Sequence[Piece]) -> Word:
+    """A word of an inner script with the offsets of the outer one."""
+    moved = [Piece(p.text, *origin(pieces, p.start, p.end)) for p in word.pieces]
+    return Word(moved, *origin(pieces, word.start, word.end), many=word.many, parameters=False)
+
+
+def _ansi(text: str) -> str | None:
+    """What `$'…'` means; None where it uses an escape beyond the everyday ones."""
+    result, at = "", 0
+    while at < len(text):
+        if text[at] != "\\":
+            result += text[at]
+            at += 1
+            continue
+        escape: Any = _ANSI_ESCAPES.get(text[at + 1 : at + 2])
+        if escape is None:
+            return None
+        result += escape
+        at += 2
+    return result

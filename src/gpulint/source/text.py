@@ -1,0 +1,136 @@
+"""Text with places: one file's characters, and spans in them that know their line, column and node path."""
+
+from __future__ import annotations
+
+import codecs
+from bisect import bisect_right
+
+
+class NotText(ValueError):
+    """The bytes are not text that a linter can read; `line` is 1-based, or None where no line can be named."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+def decode(data: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16/32 with a byte order mark; the mark itself is dropped.
+
+    Raises NotText for binary content and for bytes that are not valid in the encoding.
+    """
+    encoding = "utf-8"
+    # UTF-32's little-endian mark starts with UTF-16's: test the longer one first.
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NotText(f"not valid {encoding.upper()}: {error.reason} at byte {error.start}", line) from None
+    if "\0" in text:
+        raise NotText("a binary file, not text", text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
+class Source:
+    """One file: `path` (relative to the project, POSIX) and its text, with a line index made on first use."""
+
+    __slots__ = ("_line_starts", "path", "text")
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self._line_starts: list[int] | None = None
+
+    def line_starts(self) -> list[int]:
+        """Offsets (code points) at which each line begins; lines end at LF, CRLF or a lone CR."""
+        starts = self._line_starts
+        if starts is None:
+            text = self.text
+            starts = [0]
+            at = text.find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = text.find("\n", at + 1)
+            if "\r" in text.replace("\r\n", ""):
+                lone = {i + 1 for i, c in enumerate(text) if c == "\r" and text[i + 1 : i + 2] != "\n"}
+                starts = sorted(lone.union(starts))
+            self._line_starts = starts
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1, the column in code points."""
+        starts = self.line_starts()
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line_text(self, line: int) -> str:
+        """The text of a 1-based line without its line ending."""
+        starts = self.line_starts()
+        end = starts[line] if line < len(starts) else len(self.text)
+        return self.text[starts[line - 1] : end].rstrip("\r\n")
+
+
+# A node's path, linked to its parent's so that a thousand nodes share their prefixes.
+NodePath = tuple["NodePath | None", "str | int"]
+
+
+def path_text(path: NodePath | None) -> str:
+    """`spec.template.spec.containers[0].image` for a linked path; the empty string for the root."""
+    steps: list[str | int] = []
+    while path is not None:
+        parent, step = path
+        steps.append(step)
+        path = parent
+    text = ""
+    for step in reversed(steps):
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step.isidentifier() or step.replace("-", "_").isidentifier():
+            text += f".{step}" if text else step
+        else:
+            text += "[" + '"' + step.replace('"', '\\"') + '"]'
+    return text
+
+
+class Place:
+    """A span of a source: code-point offsets [start, end), and the path of the node it belongs to."""
+
+    __slots__ = ("end", "path", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int, path: NodePath | None = None) -> None:
+        self.source = source
+        self.start = start
+        self.end = end
+        self.path = path
+
+    @property
+    def line(self) -> int:
+        """1-based line of the first character."""
+        return self.source.position(self.start)[0]
+
+    def region(self) -> tuple[int, int, int, int]:
+        """(line, column, end line, end column), from 1, columns in code points, the end exclusive."""
+        return (*self.source.position(self.start), *self.source.position(max(self.start, self.end)))
+
+    def text(self) -> str:
+        return self.source.text[self.start : self.end]
+
+    def node_path(self) -> str:
+        return path_text(self.path)
+
+    def sort_key(self) -> tuple[str, int, int]:
+        return self.source.path, self.start, self.end
+
+    def __repr__(self) -> str:
+        return f"<Place {self.source.path}:{self.line} {self.text()[:40]!r}>"
