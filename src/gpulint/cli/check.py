@@ -117,7 +117,7 @@ def _rules(
         return selected_rules(_split(select) or config.select, [*config.ignore, *_split(ignore)]), levels
     except UnknownRule as error:
         close = f"; did you mean {' or '.join(error.close)}?" if error.close else ""
-        fail(f"there is no rule or family called {error.name!r}{close} `gpulint rules` lists them")
+        fail(f"there is no rule or family called {error.name!r} (`gpulint rules` lists them){close}")
 
 
 def _split(words: tuple[str, ...]) -> list[str]:

@@ -9,8 +9,8 @@ from gpulint.hardware.match import NodeMatch, combine
 from gpulint.hardware.mig import profile_of_resource
 from gpulint.model.quantity import quantity_mib, whole
 from gpulint.model.values import Sourced
-from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, Vendor
-from gpulint.readers._manifest import sourced, sourced_text, text_at
+from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, StartupProbe, Vendor
+from gpulint.readers._manifest import number_or_none, sourced, sourced_text, text_at
 from gpulint.source.yaml import Node
 
 # Resource names of device plugins: the name up to which each vendor's begin, and the vendor.
@@ -86,6 +86,7 @@ def _read_container(node: Node, spec: Node, *, sidecar: bool = False) -> Contain
         engine=engines.read(launch),
         shared_memory=_shared_memory(node, spec),
         memory_limit_mib=_memory_limit_mib(node),
+        startup_probe=_startup_probe(node),
         sidecar=sidecar,
     )
     if container.engine is not None:
@@ -150,6 +151,22 @@ def _gpu_requests(container: Node) -> list[GpuRequest]:
 def _memory_limit_mib(container: Node) -> float | None:
     limit = container.at("resources", "limits", "memory")
     return quantity_mib(limit.value) if limit is not None else None
+
+
+def _startup_probe(container: Node) -> StartupProbe | None:
+    """Defaults: 3 failures, 10 s apart, no delay. Source: Kubernetes API reference, Probe v1 core."""
+    probe = container.get("startupProbe")
+    if probe is None or not probe.is_mapping:
+        return None
+    numbers = []
+    for key, default in (("initialDelaySeconds", 0.0), ("failureThreshold", 3.0), ("periodSeconds", 10.0)):
+        node = probe.get(key)
+        number = number_or_none(node) if node is not None else default
+        if number is None:
+            return None
+        numbers.append(number)
+    delay_s, failures, period_s = numbers
+    return StartupProbe(delay_s + failures * period_s, probe.key_place)
 
 
 def _shared_memory(container: Node, spec: Node) -> SharedMemory | None:

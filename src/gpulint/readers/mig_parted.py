@@ -11,6 +11,7 @@ from gpulint.model.mig import MigLayout, MigPlan, ProfileCount, SchemaError
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.readers._manifest import Manifest, sourced, sourced_int, sourced_text
+from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
 MARKS = (("mig-configs",),)
@@ -85,17 +86,33 @@ def _schema_errors(root: Node) -> list[SchemaError]:
     except ValueError as error:
         return [SchemaError(root.place, str(error))]
     found = []
-    for error in sorted(_validator().iter_errors(data), key=lambda e: [str(step) for step in e.absolute_path]):
-        node = root.at(*error.absolute_path)
-        if node is None:
-            continue
-        # A whole mapping is too much to point at: its key says which one.
-        place = node.place if node.is_scalar else node.key_place
-        found.append(SchemaError(place, _say(error)))
+    for departure in sorted(_validator().iter_errors(data), key=lambda e: [str(step) for step in e.absolute_path]):
+        nearest = _nearest(departure)
+        node = root.at(*nearest.absolute_path)
+        if node is not None:
+            found.append(SchemaError(_place(node, nearest), _say(nearest)))
     return found
 
 
+def _nearest(error: Any) -> Any:  # noqa: ANN401
+    """Of the alternatives that a value fits none of, the one it comes closest to, unless the schema has words for all."""
+    from jsonschema.exceptions import best_match
+
+    return error if "errorMessage" in error.schema or not error.context else best_match([error])
+
+
+def _place(node: Node, error: Any) -> Place:  # noqa: ANN401
+    """The key that is wrong, else the value; a whole mapping is too much to point at, so its key stands for it."""
+    if error.validator == "additionalProperties" and node.is_mapping:
+        known = error.schema.get("properties", {})
+        extra = next((value for key, value in node.items() if key not in known), node)
+        return extra.key_place
+    wrong_name = node.get(error.instance) if isinstance(error.instance, str) and node.is_mapping else None
+    if wrong_name is not None:
+        return wrong_name.key_place
+    return node.place if node.is_scalar else node.key_place
+
+
 def _say(error: Any) -> str:  # noqa: ANN401
-    """A schema error in the words of the schema, which names what it wants in `description`, else jsonschema's."""
-    wanted = error.schema.get("errorMessage") if isinstance(error.schema, dict) else None
-    return str(wanted or error.message)
+    """A schema error in the words of our schema (`errorMessage`), else jsonschema's."""
+    return str(error.schema.get("errorMessage") or error.message)

@@ -1,4 +1,4 @@
-"""Prometheus rules: PrometheusRule objects, plain rule files, and rule files inside a ConfigMap."""
+"""Prometheus rules: PrometheusRule objects and their kin, and rule files: plain, in a ConfigMap or in Helm values."""
 
 from __future__ import annotations
 
@@ -10,17 +10,33 @@ from gpulint.model.values import ObjectRef
 from gpulint.readers._manifest import Manifest, text_at, texts
 from gpulint.source.yaml import Node
 
+# A word of each file that watches GPUs or what runs on them.
 GPU_METRIC_WORDS = ("DCGM_", "dcgm_", "gpu", "GPU", "nvidia_smi", "duty_cycle")
 MARKS = (("groups",), ("expr",), GPU_METRIC_WORDS)
-KINDS = frozenset({("monitoring.coreos.com", "PrometheusRule"), ("", "ConfigMap")})
+# Objects with `spec.groups` as Prometheus has them. Source: Prometheus Operator, VictoriaMetrics Operator and Google
+# Cloud Managed Service for Prometheus, API references.
+KINDS = frozenset(
+    {
+        ("", "ConfigMap"),
+        ("monitoring.coreos.com", "PrometheusRule"),
+        ("operator.victoriametrics.com", "VMRule"),
+        ("monitoring.googleapis.com", "Rules"),
+        ("monitoring.googleapis.com", "ClusterRules"),
+        ("monitoring.googleapis.com", "GlobalRules"),
+    }
+)
+# Where the values of Prometheus' charts keep rule files: `prometheus` and `kube-prometheus-stack`.
+_IN_VALUES = ("serverFiles", "additionalPrometheusRulesMap", "additionalPrometheusRules")
 
 
 def claims_file(root: Node) -> bool:
-    return _looks_like_rules(root)
+    return bool(_rule_files(root))
 
 
 def read_file(root: Node, project: Project) -> None:
-    _read_groups(root, ObjectRef("rule file", None, root.document.source.path.rpartition("/")[2]), project)
+    ref = ObjectRef("rule file", None, root.document.source.path.rpartition("/")[2])
+    for node in _rule_files(root):
+        _read_groups(node, ref, project)
 
 
 def read_object(manifest: Manifest, project: Project) -> None:
@@ -35,6 +51,19 @@ def read_object(manifest: Manifest, project: Project) -> None:
 def _looks_like_rules(node: Node) -> bool:
     first = node.at("groups", 0)
     return first is not None and first.get("rules") is not None
+
+
+def _rule_files(root: Node) -> list[Node]:
+    """The nodes of a file that are rule files: itself, or what the values of a chart hold."""
+    if _looks_like_rules(root):
+        return [root]
+    found = []
+    for key in _IN_VALUES:
+        holder = root.get(key)
+        if holder is not None:
+            entries = [*holder.elements(), *(value for _, value in holder.items())]
+            found += [entry for entry in entries if _looks_like_rules(entry)]
+    return found
 
 
 def _read_config_map(manifest: Manifest, project: Project) -> None:

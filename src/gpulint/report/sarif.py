@@ -6,6 +6,7 @@ Sections (§) are those of the OASIS standard, "Static Analysis Results Intercha
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ _DESCRIPTION_LIMIT = 1024
 _TAGS_LIMIT = 10
 
 Json = dict[str, Any]
+ToRoot = Callable[[str], str]
 
 
 def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  # for programs
@@ -45,7 +47,7 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
         "newlineSequences": ["\r\n", "\n", "\r"],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the project that was checked."}}},
         "invocations": [_invocation(report)],
-        "results": [_result(reported, index[reported.rule]) for reported in worst_first],
+        "results": [_result(reported, index[reported.rule], report.root_path) for reported in worst_first],
     }
     return to_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
@@ -111,7 +113,7 @@ def _sentence(text: str) -> str:
 # -- results
 
 
-def _result(reported: Reported, rule_index: int) -> Json:
+def _result(reported: Reported, rule_index: int, to_root: ToRoot) -> Json:
     finding = reported.finding
     related = _related(finding.evidence)
     parts = [_escaped(_sentence(visible(finding.message)))]
@@ -128,15 +130,15 @@ def _result(reported: Reported, rule_index: int) -> Json:
         "ruleIndex": rule_index,
         "level": _LEVELS[reported.level],
         "message": {"text": "\n\n".join(parts)},
-        "locations": [_location(reported.place)],
+        "locations": [_location(reported.place, to_root)],
         "partialFingerprints": {"gpulint/v1": reported.fingerprint},
     }
     if related:
         result["relatedLocations"] = [
-            {"id": number, **_location(place, _evidence(evidence))} for number, evidence, place in related
+            {"id": number, **_location(place, to_root, _evidence(evidence))} for number, evidence, place in related
         ]
-        steps = [_location(place, _evidence(evidence)) for _, evidence, place in related]
-        steps.append(_location(reported.place, visible(finding.message)))
+        steps = [_location(place, to_root, _evidence(evidence)) for _, evidence, place in related]
+        steps.append(_location(reported.place, to_root, visible(finding.message)))
         result["codeFlows"] = [{"threadFlows": [{"locations": [{"location": step} for step in steps]}]}]
     return result
 
@@ -156,8 +158,9 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\[\]\\])", r"\\\1", text)
 
 
-def _location(place: Place, message: str | None = None) -> Json:
-    location: Json = {"physicalLocation": {"artifactLocation": _artifact(place.source.path), "region": _region(place)}}
+def _location(place: Place, to_root: ToRoot, message: str | None = None) -> Json:
+    artifact = _artifact(to_root(place.source.path))
+    location: Json = {"physicalLocation": {"artifactLocation": artifact, "region": _region(place)}}
     if message is not None:
         location["message"] = {"text": _escaped(_sentence(message))}
     return location
@@ -201,7 +204,7 @@ def _invocation(report: Report) -> Json:
     for error in sorted(report.errors, key=lambda error: (error.path, error.line or 0, error.reason)):
         notification: Json = {"level": "warning", "message": {"text": _escaped(_sentence(visible(error.reason)))}}
         if error.path:
-            location: Json = {"artifactLocation": _artifact(error.path)}
+            location: Json = {"artifactLocation": _artifact(report.root_path(error.path))}
             if error.line is not None:
                 location["region"] = {"startLine": error.line}
             notification["locations"] = [{"physicalLocation": location}]
