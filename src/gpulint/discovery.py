@@ -49,7 +49,8 @@ def project_root(path: str) -> str | None:
 def discover(paths: list[str], exclude: list[str], *, context: bool = True) -> Files:
     """The files that these paths name, and the other files of their projects.
 
-    A missing or unreadable path becomes a Problem. `exclude` holds .gitignore patterns relative to the root.
+    A missing or unreadable path becomes a Problem. `exclude` holds .gitignore patterns relative to the root. Neither
+    they nor .gitignore files leave out what is named itself; links are followed to files inside the folder alone.
     """
     named = [os.path.abspath(path) for path in paths]
     roots = [project_root(path) for path in named]
@@ -57,6 +58,9 @@ def discover(paths: list[str], exclude: list[str], *, context: bool = True) -> F
     excluded = _spec(exclude) if exclude else None
     scope: set[str] = set()
     for shown, path in zip(paths, named, strict=True):
+        if not shown:  # an unset variable in a script, not the current folder
+            files.problems.append(Problem("", None, "an empty path"))
+            continue
         try:
             mode = os.stat(path).st_mode
         except OSError as error:
@@ -68,14 +72,16 @@ def discover(paths: list[str], exclude: list[str], *, context: bool = True) -> F
             scope.add(path)
             files.named.add(path)
         else:
-            files.problems.append(Problem(shown, None, "not a regular file"))
+            files.problems.append(Problem(shown, None, "not a regular file (use - to read standard input)"))
     files.scope = sorted(scope)
     if context and any(os.path.isfile(path) for path in named):
         around: set[str] = set()
         quiet = Files(root=files.root, kustomizations=files.kustomizations)
         for root in sorted({root for root in roots if root is not None}):
             around.update(_walk(root, quiet, excluded))
-        files.context = sorted(around - scope)
+        # A file that was named through a link is not a second file.
+        around.difference_update(scope, [os.path.realpath(path) for path in scope])
+        files.context = sorted(around)
     files.kustomizations = sorted(set(files.kustomizations))
     return files
 
@@ -103,9 +109,15 @@ def _inside(path: str, folder: str) -> bool:
 
 
 def _walk(top: str, files: Files, excluded: GitIgnoreSpec | None) -> list[str]:
-    """Regular files with a suffix that we read, below a folder; what .gitignore files leave out is passed over."""
+    """Regular files with a suffix that we read, below a folder; what .gitignore files leave out is passed over.
+
+    A link to a file that is found anyway is that file, not another one.
+    """
     found: list[str] = []
+    links: dict[str, str] = {}
     ignores = _ignores_above(top, files.root)
+    if _ignored(top, True, ignores, None, files.root):
+        ignores = ()  # it was named all the same, as folders of rendered manifests are
     stack: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [(top, ignores)]
     while stack:
         folder, above = stack.pop()
@@ -122,28 +134,48 @@ def _walk(top: str, files: Files, excluded: GitIgnoreSpec | None) -> list[str]:
                 ignores = (*above, (folder, spec))
         for child in children:
             name = child.name
-            is_folder = child.is_dir(follow_symlinks=False)
-            if is_folder:
+            if _is_folder(child):
                 if name not in _SKIPPED_FOLDERS and not _ignored(child.path, True, ignores, excluded, files.root):
                     stack.append((child.path, ignores))
             elif name.endswith(SUFFIXES) or name == "Kustomization":
-                if _ignored(child.path, False, ignores, excluded, files.root) or not _regular_inside(child, top):
+                if _ignored(child.path, False, ignores, excluded, files.root):
+                    continue
+                target = _regular_inside(child, top)
+                if target is None:
                     continue
                 if name in _KUSTOMIZATION_NAMES:
                     files.kustomizations.append(child.path)
-                else:
+                elif target == child.path:
                     found.append(child.path)
+                else:
+                    links[child.path] = target
+    if links:
+        targets = {os.path.realpath(path) for path in found}
+        for path, target in sorted(links.items()):
+            if target not in targets:
+                targets.add(target)
+                found.append(path)
     return found
 
 
-def _regular_inside(entry: os.DirEntry[str], top: str) -> bool:
-    """A regular file, and no link that leads out of the folder being walked."""
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        if not entry.is_symlink():
-            return entry.is_file(follow_symlinks=False)
-        return entry.is_file() and _inside(os.path.realpath(entry.path), os.path.realpath(top))
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
+
+
+def _regular_inside(entry: os.DirEntry[str], top: str) -> str | None:
+    """The path of a regular file, or what a link leads to inside the folder being walked; else None."""
+    try:
+        if not entry.is_symlink():
+            return entry.path if entry.is_file(follow_symlinks=False) else None
+        if not entry.is_file():
+            return None
+    except OSError:
+        return None
+    target = os.path.realpath(entry.path)
+    return target if _inside(target, os.path.realpath(top)) else None
 
 
 def _ignores_above(top: str, root: str) -> tuple[tuple[str, GitIgnoreSpec], ...]:
@@ -162,8 +194,10 @@ def _ignores_above(top: str, root: str) -> tuple[tuple[str, GitIgnoreSpec], ...]
 
 
 def _read_ignore(path: str) -> GitIgnoreSpec | None:
+    if not os.path.isfile(path):  # opening a pipe of that name would wait forever
+        return None
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
             lines = file.read().splitlines()
     except OSError:
         return None
@@ -174,10 +208,23 @@ def _spec(lines: list[str]) -> GitIgnoreSpec | None:
     from pathspec import GitIgnoreSpec
 
     usable = [line for line in lines if line.strip() and not line.startswith("#")]
-    try:
-        return GitIgnoreSpec.from_lines(usable) if usable else None
-    except ValueError:  # a pattern that git itself would not take
+    if not usable:
         return None
+    try:
+        return GitIgnoreSpec.from_lines(usable)
+    except ValueError:
+        return GitIgnoreSpec.from_lines(line for line in usable if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether git itself would take it; it passes over a line that it cannot read."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _ignored(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import posixpath
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from gpulint.source.yaml import Document, Problem, Template, documents
 # No manifest is this large; a file that is would keep the run busy for a minute.
 _LARGEST_FILE_BYTES = 32 * 2**20
 STDIN = "<stdin>"
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -85,16 +87,20 @@ def shown_path(path: str) -> str:
 
 
 def _read_bytes(path: str) -> bytes:
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size > _LARGEST_FILE_BYTES:
-            raise OSError(f"larger than {_LARGEST_FILE_BYTES >> 20} MiB, which no manifest is")
-        return file.read()
+    # O_NONBLOCK: what was a file when it was found may be a pipe by now, and opening one waits for its writer.
+    with open(os.open(path, _OPEN_FLAGS), "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file")
+        if status.st_size > _LARGEST_FILE_BYTES:
+            raise OSError(f"larger than {_LARGEST_FILE_BYTES // 1024} KiB, which no manifest is")
+        return file.readall()
 
 
 def _why(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
-    return (error.strerror or str(error)).lower()
+    return error.strerror.lower() if error.strerror else str(error)
 
 
 def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
@@ -109,8 +115,6 @@ def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: boo
 
 
 def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
-    if not readers.matters(source.text):
-        return
     for document in documents(source, readers.matters):
         if isinstance(document, Problem):
             if in_scope:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from gpulint.engines.launch import Call, CommandLine, Launch, Word
-from gpulint.source.shell import programs
+from gpulint.source.shell import basename, programs
 
 if TYPE_CHECKING:
     from gpulint.model.engine import Engine
 
 _NOT_ENGINES = ("flags", "launch")
+# What a script runs before or beside an engine without using a GPU.
+_PREPARATION = frozenset({
+    "[", "[[", ":", "apk", "apt", "apt-get", "cat", "cd", "chmod", "chown", "conda", "cp", "curl", "date", "echo",
+    "exit", "export", "find", "free", "git", "grep", "hf", "hostname", "huggingface-cli", "ldconfig", "ln", "ls",
+    "mkdir", "mount", "mv", "nvidia-smi", "pip", "pip3", "printenv", "printf", "pwd", "rm", "sed", "set", "shopt",
+    "sleep", "source", ".", "sysctl", "tail", "tar", "tee", "test", "touch", "trap", "true", "ulimit", "umask",
+    "unset", "uv", "wait", "wget", "which", "yum",
+})  # fmt: skip
+_VISIBLE_DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
 
 class EngineModule(Protocol):
@@ -38,7 +47,7 @@ def modules() -> tuple[EngineModule, ...]:
     """The engines' modules, by name."""
     names = sorted(info.name for info in pkgutil.iter_modules(__path__))
     return tuple(
-        importlib.import_module(f"{__name__}.{name}")  # type: ignore[misc]  # a module has the protocol's members
+        importlib.import_module(f"{__name__}.{name}")
         for name in names
         if not name.startswith("_") and name not in _NOT_ENGINES
     )
@@ -59,28 +68,34 @@ def read(launch: Launch) -> Engine | None:
     if not candidates:
         return None
     lines = launch.lines()
-    calls = [call for line in lines for call in _calls(line, lines, launch, candidates)]
+    calls = [(line, found) for line in lines if (found := _call(line, lines, launch, candidates)) is not None]
     if calls:
-        module, call = calls[0]
+        line, (module, call) = calls[0]
         engine = module.build(call)
-        engine.sole = len(calls) == 1
+        engine.sole = len(calls) == 1 and not line.repeated
+        others = [other for other in lines if other is not line and other.words]
+        engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
+        engine.chooses_devices = any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES)
         return engine
     if launch.command is None:
         for module in candidates:
             if module.entrypoint(launch):
                 place = launch.image.place if launch.image is not None else launch.place
-                return module.build(Call(launch, [], list(launch.args or ()), {}, place))
+                engine = module.build(Call(launch, [], list(launch.args or ()), {}, place))
+                engine.chooses_devices = any(name in launch.env for name in _VISIBLE_DEVICES)
+                return engine
     return None
 
 
-def _calls(
+def _call(
     line: CommandLine, lines: list[CommandLine], launch: Launch, candidates: Sequence[EngineModule]
-) -> Iterator[tuple[EngineModule, Call]]:
+) -> tuple[EngineModule, Call] | None:
+    """The engine's program in a command line, behind the programs that only run another."""
     for at in programs(line.words):
         for module in candidates:
             index = module.arguments(line.words[at:])
             if index is not None:
                 program, last = line.words[at], line.words[at + index - 1]
                 place = program.to(last) or program.place
-                yield module, Call(launch, lines, line.words[at + index :], line.environment, place)
-                return
+                return module, Call(launch, lines, line.words[at + index :], line.environment, place)
+    return None

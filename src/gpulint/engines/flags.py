@@ -5,11 +5,10 @@ A table (JSON, one per engine) says how the engine's parser spells flags and whi
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 from gpulint.engines.launch import Word
@@ -19,12 +18,17 @@ from gpulint.source.text import Place
 
 T = TypeVar("T")
 
-_NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-_PLACEHOLDER = re.compile(
-    r"\$\{|\$\(|\{\{|^\$|^<.*>$|^__\w+__$|^(?:CHANGE|REPLACE|FILL|YOUR|TODO)(?:[_-]?[A-Z]+)*$|^[A-Z]+(?:_[A-Z]+)*_HERE$"
-)
-_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@cache
+def _negative_number() -> re.Pattern[str]:
+    return re.compile(r"-\d+|-\d*\.\d+")
+
+
+@cache
+def _placeholder() -> re.Pattern[str]:
+    return re.compile(r"\$\{|\$\(|\{\{|^\$|^<.*>$|^__\w+__$|^(?:CHANGE|REPLACE|FILL|YOUR|TODO)[A-Z_-]*$|^[A-Z_]+_HERE$")
 
 
 class Flag:
@@ -102,15 +106,17 @@ class Table:
         head, dot, tail = name.partition(".")
         return head.replace("_", "-") + dot + tail
 
+    def exact(self, name: str) -> Flag | None:
+        """The flag of a full name or alias."""
+        return self._by_name.get(name)
+
     def find(self, name: str, version: Version | None) -> Flag | None:
         """The flag that a name or an unambiguous abbreviation of one stands for; None if there is none or several."""
         exact = self._by_name.get(name)
         if exact is not None or not self.abbreviations:
             return exact
         candidates = {
-            id(flag): flag
-            for full, flag in self._by_name.items()
-            if full.startswith(name) and flag.exists(version)
+            id(flag): flag for full, flag in self._by_name.items() if full.startswith(name) and flag.exists(version)
         }
         return next(iter(candidates.values())) if len(candidates) == 1 else None
 
@@ -118,7 +124,10 @@ class Table:
 @cache
 def load(name: str) -> Table:
     """The table of a JSON file in this package."""
-    return Table(json.loads(files("gpulint.engines").joinpath(name).read_text("utf-8")))
+    import json
+
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return Table(json.load(file))
 
 
 class Given:
@@ -168,8 +177,8 @@ class Reading:
         flag = self.table.flags[name]
         given = self.given.get(name)
         if given is not None:
-            known = given.value is not None and given.whole and not is_placeholder(given.value)
-            return Setting(convert(given.value) if known and given.value is not None else None, given.spelled, given.place)
+            text = given.value if given.whole else None
+            return Setting(None if text is None or is_placeholder(text) else convert(text), given.spelled, given.place)
         if not flag.exists(self.version):
             return None
         default = flag.default(self.version) if self.complete else None
@@ -218,7 +227,7 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
             if not equals and index < len(words) and not _is_flag(words[index]) and not words[index].many:
                 index += 1  # a flag of unknown shape: what follows is more likely its value than anything else
             continue
-        dotted = "." in name and name.startswith("--")
+        dotted = "." in name  # a key of a JSON value is set, not all of it
         if attached is not None:
             equals, value = "=", attached
         spelled = text.partition("=")[0] if attached is None else name[: len(name) - len(attached)]
@@ -240,12 +249,11 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
 
 
 def _find(table: Table, name: str, version: Version | None) -> tuple[Flag | None, str | None]:
-    """The flag of a name, and the value that is attached to a one-letter flag (`-O3`)."""
-    bare = name.partition(".")[0] if "." in name else name
-    flag = table.find(bare, version)
+    """The flag of a name without its dotted keys, and the value that is attached to a one-letter flag (`-O3`)."""
+    flag = table.find(name.partition(".")[0], version)
     if flag is not None or name.startswith("--") or len(name) < 3:
         return flag, None
-    short = table.find(name[:2], version) if any(name[:2] in f.aliases for f in table.flags.values()) else None
+    short = table.exact(name[:2])
     return short, name[2:] if short is not None else None
 
 
@@ -256,7 +264,7 @@ def _negates(table: Table, name: str, flag: Flag) -> bool:
 def _is_flag(word: Word) -> bool:
     """Whether argparse takes a word for a flag: by its dash, unless it is a negative number or holds blanks."""
     text = word.prefix if word.text is None else word.text
-    if len(text) < 2 or text[0] != "-" or _NEGATIVE_NUMBER.fullmatch(text):
+    if len(text) < 2 or text[0] != "-" or _negative_number().fullmatch(text):
         return False
     return " " not in text.partition("=")[0]
 
@@ -279,7 +287,7 @@ def _values(flag: Flag, words: Sequence[Word], index: int, reading: Reading) -> 
 
 def is_placeholder(text: str) -> bool:
     """Whether a text stands for a value to be filled in: `${X}`, `$(X)`, `<model>`, `{{ x }}`, CHANGE_ME."""
-    return bool(_PLACEHOLDER.search(text.strip()))
+    return bool(_placeholder().search(text.strip()))
 
 
 def integer(text: str) -> int | None:
@@ -295,7 +303,7 @@ def human_integer(text: str) -> int | None:
 
     Source: vllm/engine/arg_utils.py, human_readable_int.
     """
-    match = _HUMAN.fullmatch(text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgGtT])", text) if len(text) < 40 else None
     if match is None:
         return integer(text)
     number, unit = match.groups()

@@ -13,6 +13,10 @@ from gpulint.source.shell import Piece
 from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
+# What substitution may add to a text, and `$@` to a script: references to references would fill the memory.
+_LONGEST_TEXT = 256 * 1024
+_MOST_PARAMETERS = 10_000
+
 
 class Word:
     """One argument: `text` after substitution (None: unknown), and where it is written.
@@ -38,6 +42,11 @@ class Word:
             return self.node.place
         return self.node.fragment(self.start, self.end)
 
+    @property
+    def written(self) -> str:
+        """The word as written, before substitution."""
+        return (self.node.text or "")[self.start : self.end]
+
     def to(self, other: Word) -> Place | None:
         """The place of this word and the next one together, where both stand on one line of the same scalar."""
         if other.node.raw is not self.node.raw or other.end < self.start:
@@ -50,14 +59,20 @@ class Word:
 
 
 class CommandLine:
-    """A program with its arguments, the variables that the script sets for it, and whether a branch decides on it."""
+    """A program with its arguments, and the variables that the script sets for it.
 
-    __slots__ = ("conditional", "environment", "words")
+    `conditional` and `repeated` say that a branch decides whether it runs, that a loop runs it several times.
+    """
 
-    def __init__(self, words: list[Word], environment: dict[str, Word], conditional: bool) -> None:
+    __slots__ = ("conditional", "environment", "repeated", "words")
+
+    def __init__(
+        self, words: list[Word], environment: dict[str, Word], conditional: bool = False, repeated: bool = False
+    ) -> None:
         self.words = words
         self.environment = environment
         self.conditional = conditional
+        self.repeated = repeated
 
 
 class Launch:
@@ -105,21 +120,23 @@ class Launch:
         words = [*(self.command or ()), *(self.args or ())]
         index = shell.script_index(words)
         if index is None:
-            return [CommandLine(words, {}, False)] if words else []
-        script = words[index]
+            return [CommandLine(words, {})] if words else []
+        script = shell.Script(words[index].pieces, words[index].node.text or "")
+        node = words[index].node
         parameters = words[index + 1 :]
-        pieces = shell.as_written(script.pieces, script.node.text or "")
-        text = "".join(piece.text or "" for piece in pieces)
+        room = _MOST_PARAMETERS
         found = []
-        for command in shell.commands(text, values(self.env), [word.text for word in parameters]):
+        texts = [word.text for word in parameters]
+        for command in shell.commands(script.text, values(self.env), texts, env_known=self.env_known):
             line: list[Word] = []
             for word in command.words:
-                if word.parameters:
+                if word.parameters and room > 0:
                     line += parameters[1:]
+                    room -= len(parameters)
                 else:
-                    line.append(_moved(word, script.node, pieces))
-            environment = {name: _moved(word, script.node, pieces) for name, word in command.environment.items()}
-            found.append(CommandLine(line, environment, command.conditional))
+                    line.append(_moved(word, node, script))
+            environment = {name: _moved(word, node, script) for name, word in command.environment.items()}
+            found.append(CommandLine(line, environment, command.conditional, command.repeated))
         return found
 
 
@@ -162,23 +179,25 @@ def substituted(text: str, env: Mapping[str, str | None]) -> list[Piece]:
     Source: k8s.io/kubernetes third_party/forked/golang/expansion, which the kubelet applies to command, args and env.
     """
     pieces = []
-    at = 0
+    at = length = 0
     for match in _reference().finditer(text):
         start, end = match.span()
         if start > at:
             pieces.append(Piece(text[at:start], at, start))
         name = match.group(1)
-        pieces.append(Piece("$" if name is None else env.get(name), start, end))
+        value = "$" if name is None else env.get(name)
+        length += len(value or "")
+        pieces.append(Piece(value if length <= _LONGEST_TEXT else None, start, end))
         at = end
     if at < len(text) or not pieces:
         pieces.append(Piece(text[at:], at, len(text)))
     return pieces
 
 
-def _moved(word: shell.Word, node: Node, pieces: Sequence[Piece]) -> Word:
+def _moved(word: shell.Word, node: Node, script: shell.Script) -> Word:
     """A word of a script as one of the node that holds the script."""
-    moved = [Piece(piece.text, *shell.origin(pieces, piece.start, piece.end)) for piece in word.pieces]
-    return Word(node, moved, *shell.origin(pieces, word.start, word.end), many=word.many)
+    pieces, start, end = script.moved(word)
+    return Word(node, pieces, start, end, many=word.many)
 
 
 class Call:
@@ -190,7 +209,12 @@ class Call:
     __slots__ = ("arguments", "environment", "launch", "lines", "place")
 
     def __init__(
-        self, launch: Launch, lines: list[CommandLine], arguments: list[Word], environment: dict[str, Word], place: Place
+        self,
+        launch: Launch,
+        lines: list[CommandLine],
+        arguments: list[Word],
+        environment: dict[str, Word],
+        place: Place,
     ) -> None:
         self.launch = launch
         self.lines = lines

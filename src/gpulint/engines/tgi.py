@@ -41,7 +41,9 @@ def build(call: Call) -> Engine:
     image = launch.image.value if launch.image is not None else ""
     version, version_text = _version(image)
     reading = flags.read(_table(), call.arguments, version)
-    if reading.positionals or not launch.env_known:
+    variables = {flag.env for flag in reading.table.flags.values()}
+    is_bare = not call.lines and launch.args is None and variables.isdisjoint(launch.env)
+    if reading.positionals or not launch.env_known or is_bare:  # bare: a patch, or an operator that adds the rest
         reading.complete = False
     read = _Settings(call, reading)
     sharded = read.setting("--sharded", _boolean)

@@ -20,6 +20,7 @@ _MODULES = frozenset({
     "vllm.entrypoints.openai.api_server",
     "vllm_tgis_adapter",  # vLLM's API server with a gRPC one beside it: the same flags and a few more
 })  # fmt: skip
+_SCRIPTS = ("vllm/entrypoints/openai/api_server.py", "vllm/entrypoints/api_server.py")
 # Images called "vllm-…" that are something around it.
 _OTHER_PROGRAMS = frozenset({
     "bench", "benchmark", "client", "controller", "emulator", "exporter", "gateway", "metrics", "mock", "operator",
@@ -48,8 +49,7 @@ def arguments(words: Sequence[Word]) -> int | None:
                 return index + 3
             return index + 2 if module in _MODULES else None
         if word.text is None or not word.text.startswith("-"):
-            is_server = (word.text or "").endswith(("vllm/entrypoints/openai/api_server.py", "vllm/entrypoints/api_server.py"))
-            return index + 1 if is_server else None
+            return index + 1 if (word.text or "").endswith(_SCRIPTS) else None
     return None
 
 
@@ -72,8 +72,12 @@ def entrypoint(launch: Launch) -> bool:
     if not first.prefix.startswith("-"):
         # The newer images take the model as the first argument; anything else there is another program.
         is_model = first.text is None or re.fullmatch(r"[\w.-]+/[\w.-]+", first.text) is not None
-        return is_official and is_model
-    return is_official or any(_table().normal(word.prefix.partition("=")[0]) in _TELLING for word in given)
+        return is_official and (is_model or ("/" in first.prefix and _has_telling_flag(given)))
+    return is_official or _has_telling_flag(given)
+
+
+def _has_telling_flag(words: Sequence[Word]) -> bool:
+    return any(_table().normal(word.prefix.partition("=")[0]) in _TELLING for word in words)
 
 
 def build(call: Call) -> Engine:
@@ -90,6 +94,8 @@ def build(call: Call) -> Engine:
     if not call.lines and launch.args is None:
         reading.complete = False  # a patch, or an operator that adds the arguments
     model = _model(reading)
+    ray = _ray_start(call.lines)
+    backend = reading.given.get("--data-parallel-backend")
     return Engine(
         name="vllm",
         display_name="vLLM",
@@ -106,7 +112,7 @@ def build(call: Call) -> Engine:
         data_parallel_local=_data_parallel_local(reading),
         expert_parallel=reading.switch("--enable-expert-parallel"),
         nodes=reading.setting("--nnodes", flags.integer),
-        executor=_executor(reading, call.lines),
+        executor=_executor(reading, ray),
         memory_fraction=reading.setting("--gpu-memory-utilization", flags.number),
         kv_cache_memory_bytes=reading.setting("--kv-cache-memory-bytes", flags.human_integer),
         kv_cache_dtype=reading.setting("--kv-cache-dtype", flags.text),
@@ -114,6 +120,10 @@ def build(call: Call) -> Engine:
         max_num_seqs=reading.setting("--max-num-seqs", flags.integer),
         max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        ray_cluster=ray is not None
+        or not launch.env_known
+        or any(name.startswith("RAY_") for name in launch.env)
+        or (backend is not None and backend.value != "mp"),
         accelerator=_images.accelerator(image),
     )
 
@@ -133,19 +143,23 @@ def _version(image: str) -> tuple[Version, str] | tuple[None, None]:
 
 def _model(reading: Reading) -> Setting[str]:
     """The model, by flag or as the positional argument; `--model` wins where both are given, as vLLM has it."""
-    first, *others = reading.positionals or [None]
-    if others or (first is not None and first.text is not None and (" " in first.text or first.text.startswith("-"))):
+    words = [word for word in reading.positionals if not _is_stray(word)]
+    if len(reading.positionals) > ("--model" not in reading.given) or words != reading.positionals:
         # Unrecognized arguments to argparse: what they were meant to say is not said.
         reading.complete = False
-    if "--model" in reading.given or first is None:
+    if "--model" in reading.given or not words:
         found = reading.setting("--model", flags.text)
         assert found is not None  # every version has it
         if found.default:  # an operator that mounts the model or names it elsewhere is likelier than the built-in one
             found.value = None
         return found
-    value = first.text
-    known = value is not None and " " not in value and not value.startswith("-") and not flags.is_placeholder(value)
-    return Setting(value if known else None, "model", first.place)
+    value = words[0].text
+    return Setting(None if value is None or flags.is_placeholder(value) else value or None, "model", words[0].place)
+
+
+def _is_stray(word: Word) -> bool:
+    """Whether a positional word cannot be a model: `--tensor-parallel-size 4` in one word."""
+    return word.text is not None and (" " in word.text or word.text.startswith("-"))
 
 
 def _length(value: str) -> int | None:
@@ -159,11 +173,13 @@ def _data_parallel_local(reading: Reading) -> Setting[int] | None:
     rank = reading.given.get("--data-parallel-rank")
     if rank is not None and "--data-parallel-size-local" not in reading.given:
         return Setting(1, rank.spelled, rank.place)
+    if "--data-parallel-hybrid-lb" in reading.given and "--data-parallel-size-local" not in reading.given:
+        return Setting(None, "--data-parallel-size-local")  # vLLM computes it from the GPUs of the node
     local = reading.setting("--data-parallel-size-local", flags.integer)
-    return None if local is not None and local.default and reading.complete else local
+    return None if local is not None and local.default else local
 
 
-def _executor(reading: Reading, lines: Sequence[CommandLine]) -> Setting[str] | None:
+def _executor(reading: Reading, ray: Setting[str] | None) -> Setting[str] | None:
     """The backend that spreads the workers; Ray too where the launch joins a Ray cluster before."""
     found = reading.setting("--distributed-executor-backend", flags.text)
     if found is not None and not found.default:
@@ -171,12 +187,16 @@ def _executor(reading: Reading, lines: Sequence[CommandLine]) -> Setting[str] | 
     old = reading.given.get("--worker-use-ray")
     if old is not None:
         return Setting("ray", old.spelled, old.place)
+    return ray if ray is not None else found
+
+
+def _ray_start(lines: Sequence[CommandLine]) -> Setting[str] | None:
+    """The start of a Ray cluster, or of a node of one, in the launch."""
     for line in lines:
         words = line.words
-        program = basename(words[0].text)
-        if program == "ray" and len(words) > 1 and words[1].text == "start":
+        if basename(words[0].text) == "ray" and len(words) > 1 and words[1].text == "start":
             return Setting("ray", "ray start", words[0].to(words[1]) or words[0].place)
         for word in words:
-            if basename(word.text) in _LAUNCHERS_OF_RAY or "RAY_START_CMD" in word.place.text():
+            if basename(word.text) in _LAUNCHERS_OF_RAY or "RAY_START_CMD" in word.written:
                 return Setting("ray", basename(word.text) or "ray start", word.place)
-    return found
+    return None

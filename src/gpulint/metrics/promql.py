@@ -255,7 +255,7 @@ def _has_impossible_time(tokens: list[_Token]) -> bool:
 def _magnitude(text: str) -> float:
     """Of a number; 0 for durations and other words."""
     try:
-        value = abs(float(text))
+        value = abs(float(text.lstrip(":")))  # a step comes with its colon
     except ValueError:
         return 0.0
     return math.inf if math.isnan(value) else value

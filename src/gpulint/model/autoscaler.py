@@ -58,11 +58,15 @@ class ScalingPolicy:
 
 @dataclass(slots=True, eq=False)
 class ScaleDown:
-    """How an autoscaler removes replicas. A field that the file leaves out is None: the cluster's default holds."""
+    """How an autoscaler removes replicas. A field that the file leaves out is None: the cluster's default holds.
+
+    `spelled` is what the format calls the stabilisation window.
+    """
 
     stabilization_window_s: Sourced[float] | None = None
     policies: list[ScalingPolicy] = field(default_factory=list)
     disabled: bool = False
+    spelled: str = "stabilizationWindowSeconds"
 
 
 @dataclass(slots=True, eq=False)

@@ -16,12 +16,17 @@ Version = tuple[int, ...]
 
 @dataclass(slots=True, eq=False)
 class Engine:
-    """One engine process group. A setting that the engine does not have is None; one that cannot be known has value None.
+    """One engine process group.
 
+    A setting that the engine does not have is None; one that cannot be known, or that the engine chooses, has value
+    None. `default` marks all that the file does not write.
     `name` is the engine's id (`vllm`), `display_name` what people write (`vLLM`). `place` is where the launch is
     written (the program's name, else the image); `version` comes from the image tag.
     `arguments_known` is False when part of the command line cannot be read, so that a flag not seen is not a default.
     `sole` is False where the container starts further engines, or one of several as a branch decides.
+    `alone` is False where the container runs other programs too, which may use its GPUs; `chooses_devices` says that it
+    sets CUDA_VISIBLE_DEVICES or the like; `ray_cluster` that it starts or joins a Ray cluster, where other pods' GPUs
+    may count.
     `accelerator` is what the image is built for where it says so and it is not CUDA: `cpu`, `rocm`, `gaudi`, …
     """
 
@@ -49,6 +54,9 @@ class Engine:
     cpu_offload_gib: Setting[float] | None = None
     uses_all_visible_gpus: bool = False
     sole: bool = True
+    alone: bool = True
+    chooses_devices: bool = False
+    ray_cluster: bool = False
     accelerator: str | None = None
     display_name: str = ""
     container: Container = field(init=False)
@@ -78,7 +86,7 @@ class Engine:
         for setting in (self.tensor_parallel, self.pipeline_parallel, self.data_parallel_local or self.data_parallel):
             if setting is None:
                 continue
-            if setting.value is None:
+            if setting.value is None or setting.value < 1:
                 return None
             product *= setting.value
         if self.nodes is None or self.nodes.value == 1:

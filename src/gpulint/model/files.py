@@ -16,3 +16,13 @@ class DuplicateKey:
     key: str
     place: Place
     first: Place
+
+
+@dataclass(slots=True, eq=False)
+class EmbeddedError:
+    """A file inside a ConfigMap that its reader cannot parse: its name, the line where parsing stops, and why."""
+
+    ref: ObjectRef
+    file: str
+    place: Place
+    reason: str

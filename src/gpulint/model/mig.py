@@ -24,6 +24,7 @@ class MigLayout:
     `devices` is None for all devices of the node.
     """
 
+    ref: ObjectRef
     config: str
     place: Place
     enabled: bool | None

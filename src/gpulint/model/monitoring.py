@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpulint.metrics.promql import meaning_of
+from gpulint.metrics.table import Meaning
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.source.text import Place
 
@@ -15,11 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Expression:
-    """A PromQL expression and where each part of it stands; `query` is None when it does not parse."""
+    """A PromQL expression and where each part of it stands; `query` is None when it does not parse.
+
+    `recorded` says of the project's own series (recording rules) that it reads what they measure, and where that
+    is written.
+    """
 
     text: str
     query: Query | None
     node: Node
+    recorded: dict[str, tuple[frozenset[Meaning], Place]] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -28,6 +35,13 @@ class Expression:
     def place_of(self, selector: Selector) -> Place:
         """The place of one metric's name inside the expression."""
         return self.node.fragment(selector.start, selector.end)
+
+    def meanings(self, selector: Selector) -> frozenset[Meaning]:
+        """What one of its metrics measures, recording rules followed; empty where that is not known."""
+        if selector.name in self.recorded:
+            return self.recorded[selector.name][0]
+        meaning = meaning_of(selector)
+        return frozenset({meaning}) if meaning is not None else frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -65,3 +79,12 @@ class MetricAlias:
     ref: ObjectRef
     name: Sourced[str]
     expression: Expression
+
+
+@dataclass(slots=True, eq=False)
+class CounterList:
+    """The fields that a dcgm-exporter is told to collect; it replaces the exporter's own list."""
+
+    ref: ObjectRef
+    place: Place
+    names: frozenset[str]

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
-from gpulint.model.files import DuplicateKey
+from gpulint.model.files import DuplicateKey, EmbeddedError
 from gpulint.model.mig import MigPlan
-from gpulint.model.monitoring import Alert, MetricAlias, RecordingRule
+from gpulint.model.monitoring import Alert, CounterList, Expression, MetricAlias, RecordingRule
 from gpulint.model.values import ObjectRef
 from gpulint.model.workload import Workload
 from gpulint.source.text import Place
@@ -38,14 +38,18 @@ class Project:
     alerts: list[Alert] = field(default_factory=list)
     recording_rules: list[RecordingRule] = field(default_factory=list)
     aliases: list[MetricAlias] = field(default_factory=list)
+    counter_lists: list[CounterList] = field(default_factory=list)
     duplicate_keys: list[DuplicateKey] = field(default_factory=list)
+    embedded_errors: list[EmbeddedError] = field(default_factory=list)
     kustomizations: Callable[[], dict[str, list[str]]] = dict
 
     def objects(self, subject: str) -> Sequence[object]:
-        """The objects of a class, by its name: what a rule visits.
+        """The objects of a class, by its name (`Alert`), or of several (`Alert | RecordingRule`): what a rule visits.
 
         Raises KeyError for a class that the project does not hold.
         """
+        if " | " in subject:
+            return [item for part in subject.split(" | ") for item in self.objects(part)]
         if subject == "Project":
             return [self]
         if subject == "Container":
@@ -62,6 +66,7 @@ class Project:
             "RecordingRule": self.recording_rules,
             "MetricAlias": self.aliases,
             "DuplicateKey": self.duplicate_keys,
+            "EmbeddedError": self.embedded_errors,
         }
         return lists[subject]
 
@@ -78,11 +83,17 @@ class Project:
                 scaler.workload = self._one_workload(candidates, target, scaler.place)
                 if scaler.workload is not None:
                     scaler.workload.autoscalers.append(scaler)
+                    scaler.workload.patches = self._patches(scaler.workload, candidates)
         names = {name for rule in self.recording_rules for name in [rule.name]} | {a.name.value for a in self.aliases}
         if names:
             for scaler in self.autoscalers:
                 for metric in scaler.metrics:
                     self._follow(metric, names)
+            expressions = [alert.expression for alert in self.alerts]
+            expressions += [rule.expression for rule in self.recording_rules]
+            expressions += [alias.expression for alias in self.aliases]
+            for expression in expressions:
+                self._note_recorded(expression, names)
 
     # -- autoscaler to workload
 
@@ -91,6 +102,14 @@ class Project:
         exact = [w for w in fitting if w.ref.namespace == target.namespace]
         whole = [w for w in exact if w.complete] or [w for w in fitting if w.complete] or fitting
         return self.nearest(whole, origin, lambda workload: workload.place)
+
+    def _patches(self, workload: Workload, candidates: list[Workload]) -> list[Workload]:
+        """The fragments of a workload that some kustomization lays over it."""
+        fragments = [other for other in candidates if other is not workload and not other.complete]
+        if not fragments or not workload.complete:
+            return []
+        path = workload.place.source.path
+        return [other for other in fragments if self._share_kustomization(path, other.place.source.path)]
 
     def nearest(self, candidates: Sequence[T], origin: Place, place_of: Callable[[T], Place]) -> T | None:
         """The one candidate that belongs to the place: same file, same folder, same kustomization, nearest folder.
@@ -141,6 +160,13 @@ class Project:
             metric.via = metric.via or via
         metric.meanings = frozenset(found)
 
+    def _note_recorded(self, expression: Expression, names: set[str]) -> None:
+        for name in expression.query.metric_names() if expression.query is not None else ():
+            if name in names and lookup(name) is None:
+                meanings, via = self._resolve(name, expression.place, 0)
+                if via is not None:
+                    expression.recorded[name] = meanings, via
+
     def meanings_of(self, names: Iterable[str], origin: Place) -> frozenset[Meaning]:
         """What the series of these names measure, recording rules followed; `other` stands for an unknown one."""
         found: set[Meaning] = set()
@@ -166,6 +192,18 @@ class Project:
                     return frozenset(found), behind.place
         plain = meaning_of_alias(name)
         return frozenset({plain if plain is not None else Meaning.OTHER}), None
+
+    def series_behind(self, name: str, origin: Place, depth: int = 0) -> tuple[str, ...]:
+        """The series of the metric table that a name stands for, through adapter aliases and recording rules."""
+        if lookup(name) is not None or depth >= _RECORDING_DEPTH:
+            return (name,)
+        alias = self.nearest([a for a in self.aliases if a.name.value == name], origin, lambda a: a.name.place)
+        rule = self.nearest([r for r in self.recording_rules if r.name == name], origin, lambda r: r.place)
+        behind = alias.expression if alias is not None else rule.expression if rule is not None else None
+        if behind is None or behind.query is None:
+            return (name,)
+        inner = [self.series_behind(each, origin, depth + 1) for each in behind.query.metric_names()]
+        return tuple(dict.fromkeys(series for group in inner for series in group))
 
 
 def _same_namespace(one: str | None, other: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from gpulint.hardware.mig import gpus_with, slice_memory_mib
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.source.text import Place
 
@@ -39,8 +40,9 @@ class Placement:
     """Which GPUs a pod can land on, as its selectors and affinities say.
 
     `gpus` are the candidates (all of one kind in the usual case); `why` the label or instance type that says so.
-    `mig_profile` is set where the node offers slices, `gpus_per_node` and `interconnect` (between the GPUs of the node)
-    where the instance type tells. `fraction` is the share of one GPU that each device is (vGPU sizes), None if unknown.
+    `mig_profile` is set where the node offers slices (`mig_why`: the label that says so), `gpus_per_node` and
+    `interconnect` (between the GPUs of the node) where the instance type tells. `fraction` is the share of one GPU that
+    each device is (vGPU sizes), None if unknown.
     """
 
     gpus: tuple[Gpu, ...]
@@ -50,6 +52,25 @@ class Placement:
     gpus_per_node: int | None = None
     interconnect: str | None = None
     fraction: float | None = 1.0
+    mig_why: Sourced[str] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class MigSlice:
+    """The MIG slices that a container gets: each is one `profile` of one of the boards in `gpus`.
+
+    `gpus` is empty where none of the boards that the pod can land on has the profile; `count` is None where unknown.
+    `place` is where the profile is written: the name of the resource, or the label that selects the nodes.
+    """
+
+    profile: str
+    count: int | None
+    gpus: tuple[Gpu, ...]
+    place: Place
+
+    def memory_mib(self) -> tuple[int, int] | None:
+        """Lowest and highest usable memory (MiB) of one slice over the boards; None where it is not known."""
+        return slice_memory_mib(self.profile, self.gpus)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +82,14 @@ class SharedMemory:
 
     medium: Literal["Memory", "disk", "host", "unknown"]
     size_mib: float | None
+    place: Place
+
+
+@dataclass(slots=True, eq=False)
+class StartupProbe:
+    """How long a container may take to start: the initial delay and all failures that its startup probe allows."""
+
+    budget_s: float
     place: Place
 
 
@@ -86,8 +115,13 @@ class Container:
     engine: Engine | None = None
     shared_memory: SharedMemory | None = None
     memory_limit_mib: float | None = None
+    startup_probe: StartupProbe | None = None
     sidecar: bool = False
     pod: Pod = field(init=False)
+
+    @property
+    def ref(self) -> ObjectRef:
+        return self.pod.workload.ref
 
     def gpu_count(self) -> int | None:
         """Accelerators that the container asks for: 0 if none, None if a count cannot be known."""
@@ -97,6 +131,22 @@ class Container:
                 return None
             total += request.count
         return total
+
+    @property
+    def mig_slice(self) -> MigSlice | None:
+        """The slices that the container computes on; None for whole GPUs, for several kinds and for none."""
+        if len(self.gpus) != 1:
+            return None
+        request, placement = self.gpus[0], self.pod.placement
+        if request.mig_profile is not None:
+            profile, place = request.mig_profile, request.key_place
+        elif request.resource.startswith("nvidia.com/gpu") and placement is not None and placement.mig_profile:
+            profile, place = placement.mig_profile, (placement.mig_why or placement.why).place
+        else:
+            return None
+        boards = gpus_with(profile)
+        candidates = placement.gpus if placement is not None and placement.gpus else boards
+        return MigSlice(profile, request.count, tuple(board for board in candidates if board in boards), place)
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +176,10 @@ class Pod:
 
 @dataclass(slots=True, eq=False)
 class Workload:
-    """Something that runs pods. `multi_node` is set where one replica spans several pods that work together."""
+    """Something that runs pods. `multi_node` is set where one replica spans several pods that work together.
+
+    `patches` are the fragments that a kustomization lays over it, gathered for what an autoscaler scales.
+    """
 
     ref: ObjectRef
     api_version: str
@@ -138,6 +191,7 @@ class Workload:
     multi_node: bool = False
     batch: bool = False
     autoscalers: list[Autoscaler] = field(default_factory=list)
+    patches: list[Workload] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for pod in self.pods:
@@ -153,8 +207,37 @@ class Workload:
 
     @property
     def uses_gpus(self) -> bool:
-        """Whether a pod asks for an accelerator, by resource or by a DRA claim."""
-        return any(pod.dra_claims or any(container.gpus for container in pod.containers) for pod in self.pods)
+        """Whether a pod asks for an accelerator, by resource or by a DRA claim, itself or in a patch."""
+        return any(
+            pod.dra_claims or any(container.gpus for container in pod.containers)
+            for workload in (self, *self.patches)
+            for pod in workload.pods
+        )
+
+    @property
+    def gpu_requests(self) -> list[GpuRequest]:
+        """The accelerators that its containers ask for, in the workload or in a patch."""
+        return [r for workload in (self, *self.patches) for c in workload.containers for r in c.gpus]
+
+    @property
+    def mig_slices(self) -> list[MigSlice]:
+        """The slices of its containers where all that compute on GPUs compute on MIG slices; else none."""
+        computing = [container for container in self.containers if container.gpus]
+        slices = [found for container in computing if (found := container.mig_slice) is not None]
+        return slices if len(slices) == len(computing) else []
+
+    def gpus_per_group(self) -> int | None:
+        """Accelerators of all pods of one replica; None where a count cannot be known."""
+        total = 0
+        for pod in self.pods:
+            if pod.per_group is None or pod.dra_claims or not pod.complete:
+                return None
+            for container in pod.containers:
+                count = container.gpu_count()
+                if count is None:
+                    return None
+                total += pod.per_group * count
+        return total
 
     @property
     def complete(self) -> bool:

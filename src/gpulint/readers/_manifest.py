@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gpulint.model.files import EmbeddedError
+from gpulint.model.project import Project
 from gpulint.model.quantity import quantity
 from gpulint.model.values import ObjectRef, Sourced
-from gpulint.source.yaml import Node
+from gpulint.source.text import Place, Source
+from gpulint.source.yaml import Document, Node, Problem, documents
 
 T = TypeVar("T")
 
@@ -46,6 +50,34 @@ class Manifest:
     def name_node(self) -> Node:
         """The node that shows the object to a reader: its name, else its kind."""
         return self.node.at("metadata", "name") or self.node.get("kind") or self.node
+
+
+def embedded_files(manifest: Manifest, project: Project, *words: str) -> Iterator[Document]:
+    """The YAML files of a ConfigMap that hold all these words; one that is not YAML is noted in the project."""
+    data = manifest.node.get("data")
+    for key, value in data.items() if data is not None else ():
+        text = value.text
+        if text is None or not all(word in text for word in words):
+            continue
+        inner = value.embedded()
+        if inner is not None:
+            yield inner
+            continue
+        for found in documents(Source(key, text)):
+            if isinstance(found, Problem) and found.line is not None:
+                project.embedded_errors.append(
+                    EmbeddedError(manifest.ref, key, _line_place(value, text, found.line), found.reason)
+                )
+
+
+def _line_place(value: Node, text: str, line: int) -> Place:
+    """What stands on a line (from 1) of a scalar's text; the scalar's key where that line is empty."""
+    lines = text.splitlines(keepends=True)
+    if not 1 <= line <= len(lines) or not lines[line - 1].strip():
+        return value.key_place
+    content = lines[line - 1].rstrip()
+    start = sum(len(before) for before in lines[: line - 1]) + len(content) - len(content.lstrip())
+    return value.fragment(start, start + len(content.lstrip()))
 
 
 def sourced(value: T, node: Node) -> Sourced[T]:

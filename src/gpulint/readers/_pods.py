@@ -81,7 +81,7 @@ def _read_container(node: Node, spec: Node, *, sidecar: bool = False) -> Contain
         name=name.text if name is not None else None,
         place=place,
         image=image,
-        gpus=_gpu_requests(node),
+        gpus=gpu_requests(node),
         env=env,
         engine=engines.read(launch),
         shared_memory=_shared_memory(node, spec),
@@ -113,7 +113,7 @@ def _environment(node: Node | None) -> dict[str, EnvVar]:
     return env
 
 
-def _gpu_requests(container: Node) -> list[GpuRequest]:
+def gpu_requests(container: Node) -> list[GpuRequest]:
     """What a container asks for; limits first, for extended resources must be limited and requests follow.
 
     Source: Kubernetes, Manage Resources for Containers, "Extended resources".
@@ -218,6 +218,7 @@ def _placement(spec: Node) -> Placement | None:
         return None
     # The label that names the product explains best; a partition or a count alone says less.
     why = next((why for match, why in matches if match.gpus), matches[0][1])
+    mig_why = next((why for match, why in matches if match.mig_profile), None)
     return Placement(
         combined.gpus,
         why,
@@ -226,6 +227,7 @@ def _placement(spec: Node) -> Placement | None:
         combined.gpu_count,
         combined.interconnect,
         combined.fraction,
+        mig_why,
     )
 
 

@@ -90,7 +90,11 @@ def _metrics(manifest: Manifest, spec: Node) -> tuple[list[ScalingMetric], bool]
                 threshold=threshold,
             )
         ], known
-    node = spec.get("metrics")
+    return metric_list(spec.get("metrics"))
+
+
+def metric_list(node: Node | None) -> tuple[list[ScalingMetric], bool]:
+    """The entries of `metrics` in autoscaling/v2, and whether all of them could be read."""
     if node is None:
         return [], True
     if not node.is_sequence:

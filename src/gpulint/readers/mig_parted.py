@@ -39,11 +39,11 @@ def _plan(root: Node, ref: ObjectRef) -> MigPlan:
     configs = root.get("mig-configs")
     plan = MigPlan(ref, (configs or root).key_place, schema_errors=_schema_errors(root))
     for name, entries in configs.items() if configs is not None else ():
-        plan.layouts += [_layout(name, entry) for entry in entries.elements() if entry.is_mapping]
+        plan.layouts += [_layout(name, entry, plan.ref) for entry in entries.elements() if entry.is_mapping]
     return plan
 
 
-def _layout(config: str, entry: Node) -> MigLayout:
+def _layout(config: str, entry: Node, ref: ObjectRef) -> MigLayout:
     enabled = entry.get("mig-enabled")
     devices = entry.get("devices")
     profiles = entry.get("mig-devices")
@@ -53,6 +53,7 @@ def _layout(config: str, entry: Node) -> MigLayout:
         if count is not None:
             counts.append(ProfileCount(Sourced(profile, value.key_place, value.key_place), count))
     return MigLayout(
+        ref=ref,
         config=config,
         place=(profiles or entry).key_place,
         enabled=enabled.value if enabled is not None and isinstance(enabled.value, bool) else None,
@@ -110,6 +111,8 @@ def _place(node: Node, error: Any) -> Place:  # noqa: ANN401
     wrong_name = node.get(error.instance) if isinstance(error.instance, str) and node.is_mapping else None
     if wrong_name is not None:
         return wrong_name.key_place
+    if node.is_mapping and node.key_raw is None:  # an element of a list, the document itself: its first key
+        return next((value.key_place for _, value in node.items()), node.place)
     return node.place if node.is_scalar else node.key_place
 
 

@@ -7,12 +7,12 @@ from gpulint.model.monitoring import Alert, Expression, RecordingRule
 from gpulint.model.project import Project
 from gpulint.model.quantity import duration_s
 from gpulint.model.values import ObjectRef
-from gpulint.readers._manifest import Manifest, text_at, texts
+from gpulint.readers._manifest import Manifest, embedded_files, text_at, texts
 from gpulint.source.yaml import Node
 
 # A word of each file that watches GPUs or what runs on them.
-GPU_METRIC_WORDS = ("DCGM_", "dcgm_", "gpu", "GPU", "nvidia_smi", "duty_cycle")
-MARKS = (("groups",), ("expr",), GPU_METRIC_WORDS)
+SERVING_WORDS = ("DCGM_", "dcgm_", "gpu", "GPU", "nvidia_smi", "duty_cycle", "vllm", "sglang", "tgi_")
+MARKS = (("groups",), ("expr",), SERVING_WORDS)
 # Objects with `spec.groups` as Prometheus has them. Source: Prometheus Operator, VictoriaMetrics Operator and Google
 # Cloud Managed Service for Prometheus, API references.
 KINDS = frozenset(
@@ -67,14 +67,9 @@ def _rule_files(root: Node) -> list[Node]:
 
 
 def _read_config_map(manifest: Manifest, project: Project) -> None:
-    data = manifest.node.get("data")
-    for _, value in data.items() if data is not None else ():
-        text = value.text
-        if text is None or "expr" not in text or "groups" not in text:
-            continue
-        inner = value.embedded()
-        if inner is not None and _looks_like_rules(inner.root):
-            _read_groups(inner.root, manifest.ref, project)
+    for file in embedded_files(manifest, project, "groups", "expr"):
+        if _looks_like_rules(file.root):
+            _read_groups(file.root, manifest.ref, project)
 
 
 def _read_groups(node: Node, ref: ObjectRef, project: Project) -> None:

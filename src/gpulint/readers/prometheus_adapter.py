@@ -6,11 +6,11 @@ from gpulint.metrics.promql import parse
 from gpulint.model.monitoring import Expression, MetricAlias
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
-from gpulint.readers._manifest import Manifest, sourced_text
-from gpulint.readers.prometheus import GPU_METRIC_WORDS
+from gpulint.readers._manifest import Manifest, embedded_files, sourced_text
+from gpulint.readers.prometheus import SERVING_WORDS
 from gpulint.source.yaml import Node
 
-MARKS = (("seriesQuery",), GPU_METRIC_WORDS)
+MARKS = (("seriesQuery",), SERVING_WORDS)
 KINDS = frozenset({("", "ConfigMap")})
 # Lists of rules in the adapter's configuration and in its chart's values.
 # Source: kubernetes-sigs/prometheus-adapter docs/config.md; prometheus-community chart values `rules`.
@@ -27,11 +27,8 @@ def read_file(root: Node, project: Project) -> None:
 
 
 def read_object(manifest: Manifest, project: Project) -> None:
-    data = manifest.node.get("data")
-    for _, value in data.items() if data is not None else ():
-        inner = value.embedded() if value.text is not None and "seriesQuery" in value.text else None
-        if inner is not None:
-            _read_configuration(inner.root, manifest.ref, project)
+    for file in embedded_files(manifest, project, "seriesQuery"):
+        _read_configuration(file.root, manifest.ref, project)
 
 
 def _read_configuration(root: Node, ref: ObjectRef, project: Project) -> None:

@@ -7,17 +7,30 @@ environment gives, defaults of `${NAME:-default}`, small arithmetic, arrays. Eve
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from tree_sitter import Node, Parser
 
-# Scripts in manifests are a few KB; what is larger or nested deeper is data or an attack, and is not read.
-_LONGEST_SCRIPT = 64 * 1024
-_DEEPEST = 80
-_DEEPEST_SCRIPT = 4
+    class HasText(Protocol):
+        @property
+        def text(self) -> str | None: ...
+
+
+# Scripts in manifests are a few KB; what is larger or nested deeper is data or an attack, and is not read. The parser's
+# recovery from errors takes time quadratic in the length, 8 s at worst for this one, and so do its long pipelines.
+_LONGEST_SCRIPT = 32 * 1024
+_MOST_PIPES = 1000
+_DEEPEST = 40
+_DEEPEST_SCRIPT = 2
+# What variables may add to a script, in characters and words: `A=$A$A` a few times over would fill the memory.
+_MOST_EXPANDED = 256 * 1024
 _LARGEST_INTEGER = 10**12
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -29,11 +42,7 @@ _WRAPPERS = frozenset({
     "timeout", "tini", "unbuffer", "uv",
 })  # fmt: skip
 # A variable so named, unquoted, is there to hold any number of words.
-_SEVERAL = re.compile(r"(ARG|OPT|FLAG|PARAM|EXTRA|CMD|COMMAND)", re.IGNORECASE)
-_GLOB = re.compile(r"[*?]|\[.*\]")
-_BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}", re.DOTALL)
-# What a file is to be filled in with before a shell sees it: `{{ .Values.model }}`, `<model-path>`.
-_PLACEHOLDERS = re.compile(r"\{\{[^{}\n]*\}\}|(?<![<>&\w])<[A-Za-z][\w.-]*>", re.ASCII)
+_SEVERAL = ("ARG", "OPT", "FLAG", "PARAM", "EXTRA", "CMD", "COMMAND")
 _ANSI_ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "'": "'", '"': '"', "r": "\r", "e": "\x1b", "a": "\a", "b": "\b"}
 
 
@@ -43,11 +52,6 @@ class Piece(NamedTuple):
     text: str | None
     start: int
     end: int
-
-
-class HasText(Protocol):
-    @property
-    def text(self) -> str | None: ...
 
 
 class Word:
@@ -74,14 +78,18 @@ class Word:
 
 
 class Command:
-    """A simple command: its words, what is exported to it by the script, and whether a branch decides if it runs."""
+    """A simple command: its words, and what the script exports to it.
 
-    __slots__ = ("conditional", "environment", "words")
+    `conditional` says that a branch or a loop decides whether it runs, `repeated` that a `for` runs it several times.
+    """
 
-    def __init__(self, words: list[Word], environment: dict[str, Word], conditional: bool) -> None:
+    __slots__ = ("conditional", "environment", "repeated", "words")
+
+    def __init__(self, words: list[Word], environment: dict[str, Word], conditional: bool, repeated: bool) -> None:
         self.words = words
         self.environment = environment
         self.conditional = conditional
+        self.repeated = repeated
 
 
 def joined(pieces: Sequence[Piece]) -> tuple[str, str | None]:
@@ -94,27 +102,48 @@ def joined(pieces: Sequence[Piece]) -> tuple[str, str | None]:
     return prefix, prefix
 
 
-def as_written(pieces: Sequence[Piece], source: str) -> tuple[Piece, ...]:
-    """The pieces with each unknown one standing for its own source text, for reading it as a script again."""
-    return tuple(p if p.text is not None else Piece(source[p.start : p.end], p.start, p.end) for p in pieces)
+class Script:
+    """A text to be read as a script, and where each part of it was written.
 
+    An unknown piece stands for its own source text: read again, it is as unknown as it was.
+    """
 
-def origin(pieces: Sequence[Piece], start: int, end: int) -> tuple[int, int]:
-    """Where [start, end) of the joined text of known pieces is written: offsets into their source."""
-    at = 0
-    first = last = None
-    for piece in pieces:
-        length = len(piece.text or "")
-        verbatim = piece.end - piece.start == length
-        if first is None and start < at + length:
-            first = piece.start + (start - at if verbatim else 0)
-        if first is not None and end <= at + length:
-            last = piece.start + max(end - at, 0) if verbatim else piece.end
-            break
-        at += length
-    fallback = pieces[-1].end if pieces else 0
-    first = fallback if first is None else first
-    return first, max(first, fallback if last is None else last)
+    __slots__ = ("_starts", "pieces", "text")
+
+    def __init__(self, pieces: Sequence[Piece], source: str) -> None:
+        self.pieces = [
+            piece if piece.text is not None else Piece(source[piece.start : piece.end], piece.start, piece.end)
+            for piece in pieces
+        ]
+        texts = [piece.text or "" for piece in self.pieces]
+        self.text = "".join(texts)
+        self._starts = [0, *accumulate(len(text) for text in texts)]
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """Where text[start:end] is written: offsets into the source of the pieces."""
+        if not self.pieces:
+            return 0, 0
+        first = self._piece(start)
+        last = self._piece(max(end - 1, start))
+        begin = self.pieces[first].start
+        if self._is_verbatim(first):
+            begin += start - self._starts[first]
+        finish = self.pieces[last].end
+        if self._is_verbatim(last):
+            finish = self.pieces[last].start + end - self._starts[last]
+        return begin, max(begin, finish)
+
+    def moved(self, word: Word) -> tuple[list[Piece], int, int]:
+        """The pieces and the span of a word of this script, in the offsets of the source."""
+        pieces = [Piece(piece.text, *self.origin(piece.start, piece.end)) for piece in word.pieces]
+        return pieces, *self.origin(word.start, word.end)
+
+    def _piece(self, at: int) -> int:
+        return min(max(bisect_right(self._starts, at) - 1, 0), len(self.pieces) - 1)
+
+    def _is_verbatim(self, index: int) -> bool:
+        piece = self.pieces[index]
+        return piece.end - piece.start == len(piece.text or "")
 
 
 def programs(words: Sequence[HasText]) -> Iterator[int]:
@@ -155,27 +184,21 @@ def script_index(words: Sequence[HasText]) -> int | None:
     return None
 
 
-def commands(text: str, env: Mapping[str, str | None], parameters: Sequence[str | None] | None = ()) -> list[Command]:
+def commands(
+    text: str,
+    env: Mapping[str, str | None],
+    parameters: Sequence[str | None] | None = (),
+    *,
+    env_known: bool = True,
+) -> list[Command]:
     """The simple commands of a script in order.
 
     `env` is the environment that the script starts with (None: set, but to what is unknown); a name that is not in it
-    is taken for unset where the script gives a default, and for unknown where it does not. `parameters` are $0, $1, …
-    (None: unknown). A script that is too large or nested too deeply gives no commands.
+    is taken for unset where the script gives a default, unless `env_known` is False, and for unknown where it does
+    not. `parameters` are $0, $1, … (None: unknown). A script of more than 32 KiB or nested too deeply gives nothing.
     """
-    return _read(text, dict(env), parameters, 0)
-
-
-def _read(
-    text: str, variables: dict[str, str | None], parameters: Sequence[str | None] | None, depth: int
-) -> list[Command]:
-    if len(text) > _LONGEST_SCRIPT or depth > _DEEPEST_SCRIPT:
-        return []
-    reader = _Reader(text, variables, parameters, depth)
-    try:
-        reader.statement(_parser().parse(reader.data).root_node, conditional=False, depth=0)
-    except _TooDeepError:
-        return []
-    return reader.found
+    reader = _Reader(text, dict(env), parameters, _Room(), unseen=not env_known)
+    return reader.read()
 
 
 @cache
@@ -186,8 +209,24 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
+@cache
+def _placeholders() -> re.Pattern[str]:
+    """What a file is to be filled in with before a shell sees it: `{{ .Values.model }}`, `<model-path>`."""
+    return re.compile(r"\{\{[^{}\n]*\}\}|(?<![<>&\w])<[A-Za-z][\w.-]*>", re.ASCII)
+
+
 class _TooDeepError(Exception):
     pass
+
+
+class _Room:
+    """What a script and the scripts inside it may still take, in characters."""
+
+    __slots__ = ("expanded", "scripts")
+
+    def __init__(self) -> None:
+        self.scripts = 2 * _LONGEST_SCRIPT
+        self.expanded = _MOST_EXPANDED
 
 
 class _Unset:
@@ -212,12 +251,21 @@ class _Reader:
     """Walks a syntax tree in the order of execution and follows the variables."""
 
     def __init__(
-        self, text: str, variables: dict[str, str | None], parameters: Sequence[str | None] | None, script_depth: int
+        self,
+        text: str,
+        variables: dict[str, str | None],
+        parameters: Sequence[str | None] | None,
+        room: _Room,
+        *,
+        unseen: bool,
+        depth: int = 0,
     ) -> None:
         self.text = text
         # The parser sees placeholders as plain words: `<x>` would be two redirections to it.
-        self.placeholders = [match.span() for match in _PLACEHOLDERS.finditer(text)]
-        masked = _PLACEHOLDERS.sub(lambda match: "%" * len(match[0]), text)
+        spans = [match.span() for match in _placeholders().finditer(text)]
+        self.placeholder_starts = [start for start, _ in spans]
+        self.placeholder_ends = [end for _, end in spans]
+        masked = _placeholders().sub(lambda match: "%" * len(match[0]), text)
         self.data = masked.encode("utf-8", "replace")
         # Byte offset -> character offset; None where they are the same.
         self.characters: list[int] | None = None
@@ -231,9 +279,28 @@ class _Reader:
         self.exported: set[str] = set()
         self.exports_all = False
         self.parameters = parameters
-        self.sourced = False
-        self.script_depth = script_depth
+        # Whether a variable that nothing in sight sets may be set all the same.
+        self.unseen = unseen
+        self.loops = 0
+        self.room = room
+        self.depth = depth
         self.found: list[Command] = []
+
+    def read(self) -> list[Command]:
+        self.room.scripts -= len(self.text)
+        if (
+            len(self.text) > _LONGEST_SCRIPT
+            or self.room.scripts < 0
+            or self.depth > _DEEPEST_SCRIPT
+            or "\0" in self.text
+            or self.text.count("|") > _MOST_PIPES
+        ):
+            return []
+        try:
+            self.statement(_parser().parse(self.data).root_node, conditional=False, depth=0)
+        except (_TooDeepError, RecursionError):
+            return []
+        return self.found
 
     # -- offsets
 
@@ -271,18 +338,21 @@ class _Reader:
             self.each(node.named_children, conditional, depth)
             self.variables, self.arrays, self.assigned, self.exported = kept
         elif kind == "list":
-            self.list(node, conditional, depth)
+            self.chain(node, conditional, depth)
         elif kind == "if_statement":
             branch = conditional
             for child in node.children:
                 branch = branch or child.type in ("then", "elif_clause", "else_clause")
                 self.statement(child, branch, depth)
         elif kind in ("while_statement", "for_statement", "c_style_for_statement", "case_statement", "case_item"):
+            repeats = kind in ("for_statement", "c_style_for_statement")
+            self.loops += repeats
             for child in node.children:
                 if child.type == "variable_name":
                     self.forget(self.source(child))
                 else:
                     self.statement(child, True, depth)
+            self.loops -= repeats
         elif kind == "function_definition":
             parameters, self.parameters = self.parameters, None
             self.each(node.named_children, True, depth)
@@ -295,16 +365,16 @@ class _Reader:
         for node in nodes:
             self.statement(node, conditional, depth)
 
-    def list(self, node: Node, conditional: bool, depth: int) -> None:
+    def chain(self, node: Node, conditional: bool, depth: int) -> None:
         """`a && b`, `a || b`: b is a branch after `||` or after a test; else it runs whenever all goes well."""
         # A chain of n parts nests n deep on the left: it is unrolled, so that length is not taken for depth.
-        chain = []
+        links = []
         while node.type == "list" and node.child_count == 3:
-            chain.append((node.children[1].type, node.children[2]))
+            links.append((node.children[1].type, node.children[2]))
             node = node.children[0]
         self.statement(node, conditional, depth)
         after_test = node.type in ("test_command", "negated_command") or self.source(node).startswith("test ")
-        for operator, right in reversed(chain):
+        for operator, right in reversed(links):
             self.statement(right, conditional or operator == "||" or after_test, depth)
             after_test = after_test or right.type == "test_command"
 
@@ -345,10 +415,11 @@ class _Reader:
         if inner is not None:
             for command in inner:
                 command.conditional = command.conditional or conditional
+                command.repeated = command.repeated or self.loops > 0
                 command.environment = {**self.environment(), **prefix, **command.environment}
             self.found += inner
             return
-        self.found.append(Command(words, {**self.environment(), **prefix}, conditional))
+        self.found.append(Command(words, {**self.environment(), **prefix}, conditional, self.loops > 0))
 
     def environment(self) -> dict[str, Word]:
         names = self.assigned if self.exports_all else self.exported | (self.inherited & self.assigned.keys())
@@ -365,12 +436,13 @@ class _Reader:
             parameters = None
         else:
             return None
-        pieces = as_written(script, self.text)
-        text = "".join(piece.text or "" for piece in pieces)
-        inner = _read(text, dict(self.variables), parameters, self.script_depth + 1)
+        text = Script(script, self.text)
+        inner = _Reader(
+            text.text, dict(self.variables), parameters, self.room, unseen=self.unseen, depth=self.depth + 1
+        ).read()
         for command in inner:
-            command.words = [_moved(word, pieces) for word in command.words]
-            command.environment = {name: _moved(word, pieces) for name, word in command.environment.items()}
+            command.words = [_moved(word, text) for word in command.words]
+            command.environment = {name: _moved(word, text) for name, word in command.environment.items()}
         return inner
 
     def builtin(self, words: Sequence[Word], conditional: bool) -> None:
@@ -382,7 +454,7 @@ class _Reader:
                     self.forget(word.text)
         elif name in ("source", ".") and len(words) > 1:
             # A file may set anything, except the ones that only put a program on the path.
-            self.sourced = self.sourced or basename(words[1].text) not in ("activate", ".bashrc", "setvars.sh")
+            self.unseen = self.unseen or basename(words[1].text) not in ("activate", ".bashrc", "setvars.sh")
         elif name == "shift":
             self.parameters = None
         elif name == "set":
@@ -400,7 +472,7 @@ class _Reader:
         self.assigned.pop(name, None)
 
     def lookup(self, name: str) -> str | _Unset | None:
-        if name.isdigit():
+        if name.isdigit() and name.isascii() and len(name) < 5:
             if self.parameters is None:
                 return None
             return self.parameters[int(name)] if int(name) < len(self.parameters) else _UNSET
@@ -408,7 +480,7 @@ class _Reader:
             return None
         if name in self.variables:
             return self.variables[name]
-        return None if self.sourced or not name.isidentifier() else _UNSET
+        return None if self.unseen or not name.isidentifier() else _UNSET
 
     def declaration(self, node: Node, conditional: bool) -> None:
         """`export`, `local`, `declare`, `readonly`, `typeset`."""
@@ -421,7 +493,7 @@ class _Reader:
             elif child.type == "variable_name":
                 name = self.source(child)
             else:
-                self.sourced = self.sourced or child.type in ("command_substitution", "simple_expansion", "expansion")
+                self.unseen = self.unseen or child.type in ("command_substitution", "simple_expansion", "expansion")
                 continue
             if exports and name is not None:
                 self.exported.add(name)
@@ -449,7 +521,9 @@ class _Reader:
         _, word = self.assignment(node)
         self.arrays.pop(name, None)
         unknown = conditional or word.text is None or not isinstance(known, str)
-        self.variables[name] = None if unknown else f"{known}{word.text}"
+        value_text = "" if unknown else f"{known}{word.text}"
+        unknown = unknown or not self.affordable(len(value_text))
+        self.variables[name] = None if unknown else value_text
         self.assigned[name] = Word([Piece(None, word.start, word.end)], word.start, word.end) if unknown else word
         return name
 
@@ -482,7 +556,7 @@ class _Reader:
                 continue
             source = self.source(node)
             parts = self.parts(node, quoted=False, depth=depth)
-            if node.type in ("word", "concatenation") and (_GLOB.search(source) or _BRACES.search(source)):
+            if node.type in ("word", "concatenation") and _is_pattern(source):
                 parts = self.without_patterns(parts)
             for part in parts:
                 builder.add(part)
@@ -542,7 +616,7 @@ class _Reader:
         if kind in ("$", "{", "}", "[", "]", "(", ")") or not node.is_named:
             return [_Part(Piece(self.text[start:end], start, end), quoted=False)]
         # A command's output mostly is one word, as in `--host $(hostname -i)`; `$(cat args.txt)` says that it is not.
-        several = kind == "command_substitution" and not quoted and bool(_SEVERAL.search(self.text[start:end]))
+        several = kind == "command_substitution" and not quoted and _holds_several(self.text[start:end])
         return [_Part(Piece(None, start, end), quoted, many=several)]
 
     def string_parts(self, node: Node, depth: int) -> list[_Part]:
@@ -564,11 +638,18 @@ class _Reader:
 
     def unescaped(self, start: int, end: int, escapable: str | None) -> list[Piece]:
         """Literal text without its backslashes; `escapable` are the characters that one may stand before."""
+        pieces: list[Piece] = []
+        for index in range(bisect_left(self.placeholder_starts, start), len(self.placeholder_starts)):
+            begin, finish = self.placeholder_starts[index], self.placeholder_ends[index]
+            if finish > end:
+                break
+            pieces += self.literal(start, begin, escapable)
+            pieces.append(Piece(None, begin, finish))
+            start = finish
+        return pieces + self.literal(start, end, escapable)
+
+    def literal(self, start: int, end: int, escapable: str | None) -> list[Piece]:
         text = self.text
-        for begin, finish in self.placeholders:
-            if start <= begin and finish <= end:
-                before = self.unescaped(start, begin, escapable)
-                return [*before, Piece(None, begin, finish), *self.unescaped(finish, end, escapable)]
         if "\\" not in text[start:end]:
             return [Piece(text[start:end], start, end)] if end > start else []
         pieces: list[Piece] = []
@@ -593,11 +674,16 @@ class _Reader:
         if name in ("@", "*"):
             return self.all_parameters(start, end)
         value = self.lookup(name)
-        if isinstance(value, str):
+        if isinstance(value, str) and self.affordable(len(value)):
             return _Part(Piece(value, start, end), quoted, expansion=True)
-        several = not quoted and bool(_SEVERAL.search(name))
+        several = not quoted and _holds_several(name)
         words = self.arrays.get(name)
         return _Part(Piece(None, start, end), quoted, many=several and words is None, expansion=True)
+
+    def affordable(self, size: int) -> bool:
+        """Whether an expansion of so many characters is within what all of them may take."""
+        self.room.expanded -= size
+        return self.room.expanded >= 0
 
     def all_parameters(self, start: int, end: int) -> _Part:
         word = Word([Piece(None, start, end)], start, end, many=True, parameters=self.parameters is not None)
@@ -618,7 +704,11 @@ class _Reader:
             if rest or name is None or index is None or self.source(index) not in ("@", "*"):
                 return unknown
             words = self.arrays.get(self.source(name))
-            if words is None:
+            if (
+                words is None
+                or not self.affordable(len(words))
+                or not self.affordable(sum(len(word.prefix) for word in words))
+            ):
                 words = [Word([Piece(None, start, end)], start, end, many=True)]
             return _Part(Piece(None, start, end), quoted=False, words=words, expansion=True)
         if subject.type not in ("variable_name", "special_variable_name"):
@@ -631,7 +721,7 @@ class _Reader:
             return unknown
         value = self.lookup(name_text)
         if value is None or name_text in ("@", "*"):
-            return unknown._replace(many=not quoted and bool(_SEVERAL.search(name_text)))
+            return unknown._replace(many=not quoted and _holds_several(name_text))
         given = isinstance(value, str) and (value != "" or ":" not in operator)
         if operator[-1] == "?":
             return self.expanded(name_text, node, quoted)
@@ -639,9 +729,10 @@ class _Reader:
             text = self.default(rest[1:], depth) if given else ""
         else:
             text = value if given and isinstance(value, str) else self.default(rest[1:], depth)
+            text = text if text is None or self.affordable(len(text)) else None
             if operator[-1] == "=" and not given:
                 self.variables[name_text] = text
-        several = text is None and not quoted and bool(_SEVERAL.search(name_text))
+        several = text is None and not quoted and _holds_several(name_text)
         if len(rest) == 2 and not given and rest[1].type in ("string", "raw_string"):
             quoted = True
         return _Part(Piece(text, start, end), quoted, many=several, expansion=True)
@@ -704,9 +795,11 @@ class _Builder:
 
     def add(self, part: _Part) -> None:
         if part.words is not None:
-            if self.pieces:  # "a${ARRAY[@]}": what the first word becomes is not worth following
+            if any(piece.text != "" for piece in self.pieces):
+                # "a${ARRAY[@]}": what the first word becomes is not worth following
                 self.append(Piece(None, part.piece.start, part.piece.end))
             else:
+                self.pieces = []
                 self.found += part.words
             return
         text = part.piece.text
@@ -738,10 +831,26 @@ class _Builder:
         self.many = False
 
 
-def _moved(word: Word, pieces: Sequence[Piece]) -> Word:
+def _holds_several(name: str) -> bool:
+    """Whether a variable, by its name, holds any number of words."""
+    upper = name.upper()
+    return any(part in upper for part in _SEVERAL)
+
+
+def _is_pattern(source: str) -> bool:
+    """Whether an argument may be a glob or hold braces to expand."""
+    return (
+        "*" in source
+        or "?" in source
+        or ("[" in source and "]" in source)
+        or any("," in match[0] or ".." in match[0] for match in re.finditer(r"\{[^{}]*\}", source))
+    )
+
+
+def _moved(word: Word, script: Script) -> Word:
     """A word of an inner script with the offsets of the outer one."""
-    moved = [Piece(p.text, *origin(pieces, p.start, p.end)) for p in word.pieces]
-    return Word(moved, *origin(pieces, word.start, word.end), many=word.many, parameters=False)
+    pieces, start, end = script.moved(word)
+    return Word(pieces, start, end, many=word.many)
 
 
 def _ansi(text: str) -> str | None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import codecs
 from bisect import bisect_right
 
+# UTF-32's little-endian mark starts with UTF-16's: the longer one comes first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_FIRST_OF_MARKS = frozenset(mark[:1] for mark, _ in _MARKS)
 
-class NotText(ValueError):
+
+class NotText(ValueError):  # noqa: N818 - what the bytes are, as a caller reads it
     """The bytes are not text that a linter can read; `line` is 1-based, or None where no line can be named."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
@@ -20,23 +30,19 @@ def decode(data: bytes) -> str:
 
     Raises NotText for binary content and for bytes that are not valid in the encoding.
     """
-    encoding = "utf-8"
-    # UTF-32's little-endian mark starts with UTF-16's: test the longer one first.
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if data.startswith(mark):
-            data, encoding = data[len(mark) :], name
-            break
+    encoding, mark_length = "utf-8", 0
+    if data[:1] in _FIRST_OF_MARKS:
+        for mark, name in _MARKS:
+            if data.startswith(mark):
+                encoding, mark_length = name, len(mark)
+                break
     try:
-        text = data.decode(encoding)
+        text = data[mark_length:].decode(encoding) if mark_length else data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise NotText(f"not valid {encoding.upper()}: {error.reason} at byte {error.start}", line) from None
+        before = error.object[: error.start].decode(encoding, "replace")
+        at = error.start + mark_length
+        reason = f"not valid {encoding.upper()}: {error.reason} at byte {at}"
+        raise NotText(reason, before.count("\n") + 1) from None
     if "\0" in text:
         raise NotText("a binary file, not text", text.count("\n", 0, text.index("\0")) + 1)
     return text

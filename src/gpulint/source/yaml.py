@@ -16,17 +16,22 @@ import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from gpulint.source.scalars import NULLS, Scalar, character_offsets, resolve_plain
-from gpulint.source.templates import template_language
+from gpulint.source.templates import template_mark
 from gpulint.source.text import NodePath, Place, Source
 
 # A marker at the start of a line ends a document wherever it stands, even inside a block scalar
-# (YAML 1.2.2, 9.1.2 and rule c-forbidden), so cutting there is exact.
-_DOCUMENT_START = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_DIRECTIVE = re.compile(r"^%(YAML|TAG)[ \t]", re.MULTILINE)
+# (YAML 1.2.2, 9.1.2 and rule c-forbidden), so cutting there is exact. `...` ends one, `---` begins the next,
+# directives belong to the `---` after them.
+_MARKER = re.compile(r"^\ufeff?(?:---(?=\s|\Z)|\.\.\.(?=\s|\Z)|%(?:YAML|TAG)[ \t])", re.MULTILINE)
 # The reference parser needs about 2 ms per KB: a larger document that libyaml refuses is reported as libyaml sees it.
 _REFERENCE_LIMIT_CHARS = 300_000
+# For documents that are refused; compiled when there is one.
+_CONFLICT = r"(?m)^(?:<{7}|={7}|>{7})(?=[ \r\n]|\Z).*"
+# What may stand nowhere. Source: YAML 1.2.2, 5.1.
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _IMPLICIT = "implicit"
-_MERGE_DEPTH_LIMIT = 20
+_DEEPEST_DATA = 200
+_RESOLVED_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
 Kind = Literal["mapping", "sequence", "scalar"]
 
@@ -107,7 +112,7 @@ class Node:
 
     def _entries(self) -> dict[str, tuple[Any, Any]]:
         if self._index is None:
-            self._index = _index_of(self.raw, 0) if self.raw.id == "mapping" else {}
+            self._index = _index_of(self.raw) if self.raw.id == "mapping" else {}
         return self._index
 
     def get(self, key: str) -> Node | None:
@@ -155,7 +160,7 @@ class Node:
         if raw.id != "scalar":
             return None
         text: str = raw.value
-        if text in NULLS and raw.style in (None, "") and raw.tag in (_IMPLICIT, None):
+        if text in NULLS and raw.style in (None, "") and raw.tag == _IMPLICIT:
             return None
         return text
 
@@ -166,26 +171,30 @@ class Node:
         if raw.id != "scalar":
             return None
         tag = raw.tag
-        if tag == _IMPLICIT or tag is None:
+        if tag == _IMPLICIT:
             return resolve_plain(raw.value) if raw.style in (None, "") else str(raw.value)
-        if str(tag).endswith(":str"):
-            return str(raw.value)
-        return resolve_plain(raw.value)
+        # A custom tag keeps the text, as `!!str` does.
+        return resolve_plain(raw.value) if tag in _RESOLVED_TAGS else str(raw.value)
 
     # -- places
 
     @property
     def place(self) -> Place:
-        """The span of the node itself; an empty value stands at its key."""
+        """The span of the node itself, a scalar's without its anchor and tag; an empty value stands at its key."""
         raw = self.raw
         start, end = raw.start_mark.index, raw.end_mark.index
-        if start >= end or (raw.id == "scalar" and not raw.value and raw.style in (None, "")):
-            if self.key_raw is not None:
-                return self.key_place
-            return self.document.place(start, start, self.path)
-        if raw.id != "scalar" or raw.style in ("|", ">"):
-            # Block nodes end where the next token begins: step back over blanks and comments.
-            end = _trim_end(self.document.text, start, end)
+        text = self.document.text
+        if raw.id == "scalar":
+            if start < end and text[start] in "&!":
+                start = _value_start(text, start, end)
+            if start >= end or (not raw.value and raw.style in (None, "")):
+                if self.key_raw is not None:
+                    return self.key_place
+                return self.document.place(start, start, self.path)
+            if raw.style in ("|", ">"):
+                end = start + len(text[start:end].rstrip())
+        elif not raw.flow_style:
+            end = _block_end(text, raw)
         return self.document.place(start, end, self.path)
 
     @property
@@ -194,7 +203,7 @@ class Node:
         key = self.key_raw
         if key is None:
             return self.place
-        return self.document.place(key.start_mark.index, key.end_mark.index, self.path)
+        return self.document.key_place(key, self.path)
 
     @property
     def entry_place(self) -> Place:
@@ -203,31 +212,26 @@ class Node:
         if key is None:
             return self.place
         start, end = key.start_mark.index, self.raw.end_mark.index
-        if "\n" in self.document.text[start:end]:
+        # An alias stands for a node above its key.
+        if end < start or "\n" in self.document.text[start:end]:
             return self.key_place
         return self.document.place(start, end, self.path)
 
     def fragment(self, start: int, end: int) -> Place:
         """The place of `value[start:end]` inside a scalar: a flag inside `sh -c "…"` or a folded block."""
         raw = self.raw
-        if raw.style in (None, "") and raw.end_mark.index - raw.start_mark.index == len(raw.value):
-            # A plain scalar on one line is its own text.
-            first = raw.start_mark.index
-            return self.document.place(first + start, first + max(start, end), self.path)
-        offsets = self._character_offsets()
-        start = min(max(start, 0), len(offsets) - 1)
+        first, last = raw.start_mark.index, raw.end_mark.index
+        if raw.style in (None, "") and last - first == len(raw.value):
+            # A plain scalar without folds is its own text.
+            start = min(max(start, 0), len(raw.value))
+            return self.document.place(first + start, first + min(max(start, end), len(raw.value)), self.path)
+        offsets = self.document.character_offsets(raw)
+        start, end = min(max(start, 0), len(offsets) - 1), min(end, len(offsets) - 1)
         begin = finish = offsets[start]
         if end > start:
             # Just past the last character, not at the next one: a fold or an escape may lie between them.
-            finish = offsets[min(end, len(offsets)) - 1] + 1
+            finish = offsets[end - 1] + 1
         return self.document.place(begin, max(begin, finish), self.path)
-
-    def _character_offsets(self) -> list[int]:
-        """Offsets in the document's text of each character of a scalar's value, and of its end."""
-        raw = self.raw
-        start = raw.start_mark.index
-        text = self.document.text[start : raw.end_mark.index]
-        return [start + offset for offset in character_offsets(text, raw.value, raw.style)]
 
     def embedded(self) -> Document | None:
         """The YAML document that a scalar holds (a file in a ConfigMap), with places in this file; None if unreadable.
@@ -238,34 +242,36 @@ class Node:
             return None
         text = self.raw.value
         try:
-            roots, problem = _compose(text), None
-        except yaml.YAMLError as error:
-            roots, problem = _settle(text, error)
-        if problem is not None or len(roots) != 1:
+            roots = _compose(text)
+        except (yaml.YAMLError, UnicodeError):
+            roots = _settle(text)
+        if len(roots) != 1 or ("{{" in text and _reads_template(roots[0], text)):
             return None
         outer = self.document
-        offsets = [outer.locate(offset) for offset in self._character_offsets()]
+        offsets = [outer.locate(offset) for offset in outer.character_offsets(self.raw)]
         return Document(outer.source, outer.index, text, offsets, roots[0], self.path)
 
     def data(self, budget: int = 100_000) -> Any:  # noqa: ANN401
         """The node as plain dictionaries, lists and scalars, for a JSON Schema.
 
-        Raises ValueError when it has more than `budget` nodes with its aliases expanded.
+        Raises ValueError when it has more than `budget` nodes with its aliases expanded, or is nested absurdly deep.
         """
         count = 0
 
-        def convert(node: Node) -> Any:  # noqa: ANN401
+        def convert(node: Node, depth: int) -> Any:  # noqa: ANN401
             nonlocal count
             count += 1
             if count > budget:
                 raise ValueError(f"more than {budget} nodes")
+            if depth > _DEEPEST_DATA:
+                raise ValueError(f"nested more than {_DEEPEST_DATA} levels deep")
             if node.is_mapping:
-                return {key: convert(value) for key, value in node.items()}
+                return {key: convert(value, depth + 1) for key, value in node.items()}
             if node.is_sequence:
-                return [convert(element) for element in node.elements()]
+                return [convert(element, depth + 1) for element in node.elements()]
             return node.value
 
-        return convert(self)
+        return convert(self, 0)
 
 
 class Document:
@@ -274,7 +280,7 @@ class Document:
     `offsets` is the offset of the text's first character, or one offset per character for a document inside a scalar.
     """
 
-    __slots__ = ("_path", "_raw", "index", "offsets", "source", "text")
+    __slots__ = ("_characters", "_path", "_raw", "index", "offsets", "source", "text")
 
     def __init__(
         self,
@@ -291,6 +297,7 @@ class Document:
         self.offsets = offsets
         self._raw = root
         self._path = path
+        self._characters: dict[int, list[int]] = {}
 
     @property
     def root(self) -> Node:
@@ -306,7 +313,26 @@ class Document:
     def place(self, start: int, end: int, path: NodePath | None) -> Place:
         if isinstance(self.offsets, int):
             return Place(self.source, self.offsets + start, self.offsets + end, path)
-        return Place(self.source, self.locate(start), self.locate(end - 1) + 1 if end > start else self.locate(start), path)
+        first = self.locate(start)
+        return Place(self.source, first, self.locate(end - 1) + 1 if end > start else first, path)
+
+    def key_place(self, raw: Any, path: NodePath | None) -> Place:  # noqa: ANN401
+        """The span of a key."""
+        start, end = raw.start_mark.index, raw.end_mark.index
+        if start < end and raw.id == "scalar" and self.text[start] in "&!":
+            start = _value_start(self.text, start, end)
+        return self.place(start, end, path)
+
+    def character_offsets(self, raw: Any) -> list[int]:  # noqa: ANN401
+        """Offsets in the document's text of each character of a scalar's value, and of its end."""
+        offsets = self._characters.get(id(raw))
+        if offsets is None:
+            start, end = raw.start_mark.index, raw.end_mark.index
+            if self.text[start:end][:1] in ("&", "!"):
+                start = _value_start(self.text, start, end)
+            offsets = [start + offset for offset in character_offsets(self.text[start:end], raw.value, raw.style)]
+            self._characters[id(raw)] = offsets
+        return offsets
 
     def duplicate_keys(self) -> list[tuple[str, Place, Place]]:
         """Keys that occur twice in one mapping, anywhere in the document: (key, later place, earlier place)."""
@@ -327,9 +353,12 @@ class Document:
             else:
                 continue
             if aliases:
-                children = [child for child in children if id(child[0]) not in seen]
-                seen.update(id(child[0]) for child in children)
-            stack += children
+                for child in children:
+                    if id(child[0]) not in seen:
+                        seen.add(id(child[0]))
+                        stack.append(child)
+            else:
+                stack += children
         found.sort(key=lambda duplicate: duplicate[1].start)
         return found
 
@@ -341,12 +370,10 @@ class Document:
                 continue
             name = key.value
             if name in first:
-                found.append((name, self._key(key, (path, name)), self._key(first[name], (path, name))))
+                here = (path, name)
+                found.append((name, self.key_place(key, here), self.key_place(first[name], here)))
             first[name] = key
         return found
-
-    def _key(self, raw: Any, path: NodePath) -> Place:  # noqa: ANN401
-        return self.place(raw.start_mark.index, raw.end_mark.index, path)
 
 
 def documents(source: Source, matters: Callable[[str], bool] | None = None) -> Iterator[Document | Template | Problem]:
@@ -358,23 +385,19 @@ def documents(source: Source, matters: Callable[[str], bool] | None = None) -> I
         text = source.text[start:end]
         if matters is not None and not matters(text):
             continue
-        language: str | None = None
+        refused: Exception | None = None
         try:
-            roots, problem = _compose(text), None
-        except yaml.YAMLError as error:
-            roots, problem = _settle(text, error)
-        if problem is not None:
-            language = template_language(text)
-            if language is not None:
-                yield Template(source.path, source.position(start)[0] + problem[2], language)
-            else:
-                line, reason, _ = problem
-                yield Problem(source.path, source.position(start)[0] + line, reason)
+            roots = _compose(text)
+        except (yaml.YAMLError, UnicodeError) as error:
+            refused = error
+            roots = [] if "nesting depth" in str(error) else _settle(text)
+        if refused is not None and not roots:
+            yield _refusal(source, start, text, refused)
             continue
         if "{{" in text and any(_reads_template(root, text) for root in roots):
             # `a: {{ .Values.x }}` is valid YAML: a flow mapping whose key is a flow mapping.
-            language = template_language(text) or "Helm"
-            yield Template(source.path, source.position(start)[0], language)
+            language, at = template_mark(text) or ("Helm", text.index("{{"))
+            yield Template(source.path, source.position(start + at)[0], language)
             continue
         for root in roots:
             if root.id == "scalar" and not root.value:
@@ -383,11 +406,25 @@ def documents(source: Source, matters: Callable[[str], bool] | None = None) -> I
 
 
 def _cuts(text: str) -> list[tuple[int, int]]:
-    if _DIRECTIVE.search(text):  # %TAG and %YAML reach across the marker after them
-        return [(0, len(text))]
-    starts = [match.start() for match in _DOCUMENT_START.finditer(text)] if "---" in text else []
-    if not starts or starts[0] != 0:
-        starts.insert(0, 0)
+    """Where each document begins and ends."""
+    # libyaml passes over a byte order mark without counting it: no document begins with one.
+    starts = [int(text.startswith("\ufeff"))]
+    directives: int | None = None
+    for match in _MARKER.finditer(text) if "---" in text or "..." in text or "%" in text else ():
+        at = match.start() + (text[match.start()] == "\ufeff")
+        marker = text[at : at + 3]
+        if marker == "...":
+            directives = None
+            at = text.find("\n", at) + 1
+            if at == 0:
+                break
+        elif marker != "---":
+            directives = at if directives is None else directives
+            continue
+        elif directives is not None:
+            at, directives = directives, None
+        if at > starts[-1]:
+            starts.append(at)
     return list(zip(starts, [*starts[1:], len(text)], strict=True))
 
 
@@ -402,56 +439,29 @@ def _compose(text: str) -> list[Any]:
     return roots
 
 
-def _settle(text: str, error: yaml.YAMLError) -> tuple[list[Any], tuple[int, str, int] | None]:
-    """What the reference parser makes of a text that libyaml refused: nodes, or (line from 0, reason, first line)."""
-    fast = _describe(error)
-    if "nesting" in fast[1] or len(text) > _REFERENCE_LIMIT_CHARS:
-        return [], (*fast, 0)
+def _settle(text: str) -> list[Any]:
+    """What the reference parser makes of a text that libyaml refused; nothing if it refuses it too."""
+    if len(text) > _REFERENCE_LIMIT_CHARS:
+        return []
+    import warnings
+
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.tag import Tag
 
     # pure=True always: ruamel's own C parser refuses valid manifests such as `args: [s3://bucket/model]`.
     reference = YAML(typ="safe", pure=True)
+    implicit = Tag(suffix=_IMPLICIT)
+    reference.resolver.resolve = lambda kind, value, tag_is_implicit: implicit  # noqa: ARG005
     try:
-        roots = [root for root in reference.compose_all(text) if root is not None]
-    except RecursionError:
-        return [], (0, "nested too deeply to read", 0)
-    except (YAMLError, ValueError, TypeError, AttributeError, IndexError) as refused:
-        return [], (*_describe(refused, fast), 0)
-    for root in roots:
-        _forget_resolved_tags(root)
-    return roots, None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor used twice is valid and worth no word on stderr
+            return [root for root in reference.compose_all(text) if root is not None]
+    except Exception:  # its own errors, and the many ways in which it stumbles over hostile input
+        return []
 
 
-def _forget_resolved_tags(root: Any) -> None:  # noqa: ANN401
-    """Mark the reference parser's implicit tags as ours, so that every scalar is resolved in one place."""
-    stack, seen = [root], set()
-    while stack:
-        raw = stack.pop()
-        if id(raw) in seen:
-            continue
-        seen.add(id(raw))
-        if raw.id == "scalar":
-            if str(raw.tag).startswith("tag:yaml.org,2002:"):
-                raw.ctag = None
-        elif raw.id == "sequence":
-            stack.extend(raw.value)
-        else:
-            for key, value in raw.value:
-                stack += (key, value)
-
-
-def _describe(error: Any, otherwise: tuple[int, str] = (0, "not valid YAML")) -> tuple[int, str]:  # noqa: ANN401
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    words = [w for w in (getattr(error, "context", None), getattr(error, "problem", None)) if w]
-    if mark is None and not words:
-        position = getattr(error, "position", None)
-        reason = str(getattr(error, "reason", "") or error).splitlines()[0] if str(error) else otherwise[1]
-        return (otherwise[0] if position is None else 0), f"not valid YAML: {reason}"
-    return (mark.line if mark is not None else otherwise[0]), "not valid YAML: " + ", ".join(words)
-
-
-def _index_of(raw: Any, depth: int) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401
+def _index_of(raw: Any) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401
+    """The entries of a mapping by their keys' text, its own before those that it merges."""
     index: dict[str, tuple[Any, Any]] = {}
     merges = []
     for pair in raw.value:
@@ -462,13 +472,34 @@ def _index_of(raw: Any, depth: int) -> dict[str, tuple[Any, Any]]:  # noqa: ANN4
             merges.append(pair[1])
         else:
             index[key.value] = pair
-    if merges and depth < _MERGE_DEPTH_LIMIT:
-        for merge in merges:
-            for parent in merge.value if merge.id == "sequence" else [merge]:
-                if parent.id == "mapping":
-                    for key, pair in _index_of(parent, depth + 1).items():
-                        index.setdefault(key, pair)
+    if merges:
+        _merge(merges, index, {id(raw)})
     return index
+
+
+def _merge(merges: list[Any], index: dict[str, tuple[Any, Any]], seen: set[int]) -> None:
+    """Adds what merge keys bring in. A mapping met again has nothing to add, so bombs and cycles end."""
+    stack = merges[::-1]
+    while stack:
+        raw = stack.pop()
+        if raw.id == "scalar" or id(raw) in seen:
+            continue
+        seen.add(id(raw))
+        if raw.id == "sequence":
+            stack += raw.value[::-1]
+            continue
+        own: dict[str, tuple[Any, Any]] = {}
+        deeper = []
+        for pair in raw.value:
+            key = pair[0]
+            if key.id == "scalar":
+                if key.value == "<<" and key.style in (None, ""):
+                    deeper.append(pair[1])
+                else:
+                    own[key.value] = pair
+        for name, pair in own.items():
+            index.setdefault(name, pair)
+        stack += deeper[::-1]
 
 
 def _reads_template(root: Any, text: str) -> bool:  # noqa: ANN401
@@ -488,13 +519,103 @@ def _reads_template(root: Any, text: str) -> bool:  # noqa: ANN401
     return False
 
 
-def _trim_end(text: str, start: int, end: int) -> int:
-    """The end of a block node without the blank lines and comments after it."""
+def _value_start(text: str, start: int, end: int) -> int:
+    """Where a scalar begins behind its properties: anchor, tag, and the blanks and comments after them."""
+    while start < end and text[start] in "&!":
+        while start < end and not text[start].isspace():
+            start += 1
+        while start < end and (text[start].isspace() or text[start] == "#"):
+            start = text.find("\n", start, end) if text[start] == "#" else start + 1
+            if start < 0:
+                return end
+    return start
+
+
+def _block_end(text: str, raw: Any) -> int:  # noqa: ANN401
+    """The end of a block collection: libyaml's is where the next token begins, behind blank lines and comments."""
+    while raw.id != "scalar" and not raw.flow_style:
+        *before, last = raw.value if raw.id == "sequence" else raw.value[-1]
+        if any(other.start_mark.index >= last.start_mark.index for other in before):  # an alias: it stands elsewhere
+            return _without_comments(text, raw.start_mark.index, raw.end_mark.index)
+        raw = last
+    end: int = raw.end_mark.index
+    if raw.id == "scalar" and raw.style in ("|", ">"):
+        end = raw.start_mark.index + len(text[raw.start_mark.index : end].rstrip())
+    return end
+
+
+def _without_comments(text: str, start: int, end: int) -> int:
     while end > start:
-        stripped = text[start:end].rstrip()
-        end = start + len(stripped)
+        end = start + len(text[start:end].rstrip())
         line_start = text.rfind("\n", start, end) + 1
         if line_start == 0 or not text[line_start:end].lstrip().startswith("#"):
-            return end
+            break
         end = line_start
     return end
+
+
+# -- what is said about a document that cannot be read
+
+
+def _refusal(source: Source, start: int, text: str, error: Exception) -> Template | Problem:
+    """A document that does not parse, as a template of something else or as a problem."""
+    conflict = re.search(_CONFLICT, text)
+    if conflict is not None:
+        line = source.position(start + conflict.start())[0]
+        return Problem(source.path, line, f"a merge conflict marker ({conflict[0].strip()}) was left in the file")
+    mark = template_mark(text)
+    if mark is not None:
+        return Template(source.path, source.position(start + mark[1])[0], mark[0])
+    at, reason = _explained(source, start, text, error)
+    language = "JSON" if source.path.endswith(".json") else "YAML"
+    return Problem(source.path, source.position(start + min(at, len(text)))[0], f"not valid {language}: {reason}")
+
+
+def _explained(source: Source, start: int, text: str, error: Any) -> tuple[int, str]:  # noqa: ANN401
+    """Where in a text libyaml refused it, and why, in a reader's words rather than in a parser's."""
+    unprintable = re.search(_UNPRINTABLE, text)
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        if unprintable is not None:
+            return unprintable.start(), f"a control character (U+{ord(unprintable[0]):04X})"
+        return 0, "it cannot be read"
+    at: int = error.problem_mark.index
+    problem, context = str(error.problem or ""), str(error.context or "")
+    began = error.context_mark.index if error.context_mark is not None else at
+    line_began = source.position(start + began)[0]
+    here = text[at : at + 1]
+    line_start = text.rfind("\n", 0, at) + 1
+    margin = text[line_start : len(text) - len(text[line_start:].lstrip(" \t"))]
+    if "\t" in margin or "tab character" in problem:
+        return at, "a tab in the indentation, where only spaces may stand"
+    if "nesting" in problem:
+        return at, "nested too deeply to read"
+    if "quoted scalar" in context and ("end of stream" in problem or "document indicator" in problem):
+        return began, "the quote that opens here is never closed"
+    if problem.startswith("could not find expected ':'"):
+        return began, "a line without the ':' of a key: check its indentation, or that of the line before"
+    if "undefined alias" in problem:
+        name = text[at:].split(None, 1)[0]
+        return at, f"the alias {name} has no anchor &{name[1:]} above it"
+    if "cannot start any token" in problem:
+        return at, f"a value cannot begin with {here} unless it is quoted"
+    if "mapping values are not allowed" in problem:
+        return at, "a ':' where no key can stand: check the indentation, or quote the text that holds it"
+    if "block sequence entries are not allowed" in problem:
+        return at, "a '-' where no list can begin: check the indentation"
+    if "',' or ']'" in problem or "',' or '}'" in problem:
+        opened = "[" if "]" in problem else "{"
+        return at, f"the {opened} of line {line_began} is not closed, or a comma is missing"
+    if "expected key" in problem or "expected '-' indicator" in problem:
+        if text[line_start:at].strip(" -"):
+            return at, "text behind a complete value: quote the whole value"
+        what = "list" if "'-'" in problem else "mapping"
+        return at, f"this does not continue the {what} that begins on line {line_began}: check indentation and quotes"
+    if "expected node content" in problem:
+        return at, "a value is missing before this, or a bracket or brace is not closed"
+    if "expected <document start>" in problem:
+        return at, "text behind the end of the document"
+    if "incompatible YAML" in problem:
+        return at, "%YAML names a version other than 1.1 and 1.2"
+    if "unknown escape character" in problem:
+        return at, f"\\{text[at + 1 : at + 2]} is no escape in double quotes: write \\\\ or use single quotes"
+    return at, ", ".join(words for words in (context, problem) if words)

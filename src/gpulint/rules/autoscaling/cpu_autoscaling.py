@@ -4,52 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
-from gpulint.rules.advice import queue_signal
+from gpulint.rules.advice import scale_on_load
+from gpulint.rules.signals import engine_signals, gpu_evidence, is_off_gpu, kind_of_device, named, serves, target_text
 
 
 @rule("cpu-autoscaling")
 def check(scaler: Autoscaler) -> Iterator[Finding]:
     workload = scaler.workload
-    if workload is None or not workload.uses_gpus or not scaler.metrics_known:
+    if workload is None or not serves(workload) or not scaler.metrics_known:
         return
+    device = kind_of_device(workload)
     for metric in scaler.metrics:
-        if not metric.is_only(Meaning.CPU) or _watches_a_container_without_gpus(scaler, metric.container):
+        if not metric.is_only(Meaning.CPU) or is_off_gpu(scaler, metric):
             continue
-        others = [other for other in scaler.metrics if not other.is_only(Meaning.CPU, Meaning.HOST_MEMORY)]
-        target = f" at {metric.threshold.value:g}{'%' if metric.target_type == 'Utilization' else ''}" if metric.threshold else ""
-        if others:
+        beside = engine_signals(scaler, metric)
+        # A schedule is no measure of load: with CPU beside it, CPU alone follows the load.
+        unknown = [
+            other
+            for other in scaler.metrics
+            if (not other.meanings or Meaning.OTHER in other.meanings) and other.type != "cron"
+        ]
+        level: Level | None = None
+        if beside or unknown:
+            # The other signal does the work; CPU can only add to it.
+            level = "info"
             message = (
-                f"{scaler.ref.kind} {scaler.ref.name} adds CPU{target} to its other signals for the GPU workload "
-                f"{workload.ref}. The largest proposal wins, so a busy CPU adds GPU replicas that the queue does not need."
+                f"{named(scaler)} adds CPU{target_text(metric)} to its other signals for the {device} workload "
+                f"{workload.ref}. The largest proposal wins, so a busy CPU adds replicas that the other signal does "
+                "not ask for."
             )
         else:
+            if not workload.engines:
+                level = "warning"  # a program that gpulint does not know may well be bound by its CPU
+            alone = " alone" if len(scaler.metrics) == 1 else ""
             message = (
-                f"{scaler.ref.kind} {scaler.ref.name} scales the GPU workload {workload.ref} on CPU{target} alone. "
-                "Requests wait for the GPU and its KV cache, not for the CPU: replicas are added late, or for the wrong "
-                "reason, and each costs a GPU."
+                f"{named(scaler)} scales the {device} workload {workload.ref} on CPU{target_text(metric)}{alone}. "
+                f"Requests wait for the {device} and for room in its memory, which CPU does not show: replicas come "
+                f"late or for the wrong reason, and each takes another {device}."
             )
         yield Finding(
             place=metric.place,
             message=message,
-            help=queue_signal(workload),
-            evidence=[
-                Evidence("scales", str(workload.ref), workload.place),
-                *(
-                    Evidence("GPUs per replica", f"{request.resource}: {request.count or '?'}", request.place)
-                    for container in workload.containers
-                    for request in container.gpus
-                ),
-            ],
-            level="info" if others else None,
+            help=scale_on_load(scaler),
+            evidence=[Evidence("scales", str(workload.ref), workload.place), *gpu_evidence(workload)],
+            level=level,
         )
-
-
-def _watches_a_container_without_gpus(scaler: Autoscaler, container_name: str | None) -> bool:
-    """A ContainerResource metric on a router or tokenizer beside the engine is a choice, not a mistake."""
-    if container_name is None or scaler.workload is None:
-        return False
-    return any(c.name == container_name and not c.gpus for c in scaler.workload.containers)

@@ -1,0 +1,78 @@
+"""AIBrix PodAutoscaler: metric sources, bounds, and the scale-down delay in its annotations."""
+
+from __future__ import annotations
+
+from gpulint.metrics.table import Meaning
+from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
+from gpulint.model.project import Project
+from gpulint.model.quantity import duration_s
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, text_at
+from gpulint.readers.hpa import metric_meaning
+from gpulint.source.yaml import Node
+
+MARKS = (("PodAutoscaler",), ("autoscaling.aibrix.ai",))
+KINDS = frozenset({("autoscaling.aibrix.ai", "PodAutoscaler")})
+# The newer name first; releases since the autoscaler's rewrite read it alone, those before it the other alone.
+# Source: vllm-project/aibrix, api/autoscaling/v1alpha1/podautoscaler_types.go, docs/source/features/autoscaling, and
+# pkg/controller/podautoscaler/types/annotations.go.
+_SCALE_DOWN_DELAYS = (
+    "autoscaling.aibrix.ai/scale-down-cooldown-window",
+    "kpa.autoscaling.aibrix.ai/scale-down-delay",
+)
+_RESOURCES = {"cpu": Meaning.CPU, "memory": Meaning.HOST_MEMORY}
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    spec = manifest.node.get("spec")
+    if spec is None or not spec.is_mapping:
+        return
+    target_name, target_kind = text_at(spec, "scaleTargetRef", "name"), text_at(spec, "scaleTargetRef", "kind")
+    sources = spec.get("metricsSources")
+    read = [_metric(source) for source in (sources.elements() if sources is not None else ())]
+    metrics = [metric for metric in read if metric is not None]
+    complete = target_name is not None and target_kind is not None and sources is not None
+    name = spec.at("scaleTargetRef", "name") or manifest.name_node()
+    project.autoscalers.append(
+        Autoscaler(
+            ref=manifest.ref,
+            place=manifest.name_node().place,
+            target=ObjectRef(target_kind, manifest.ref.namespace, target_name)
+            if target_kind is not None and target_name is not None
+            else None,
+            target_place=name.place,
+            metrics=metrics,
+            metrics_known=complete and len(metrics) == len(read),
+            min_replicas=sourced_int(spec.get("minReplicas")),
+            max_replicas=sourced_int(spec.get("maxReplicas")),
+            scale_down=_scale_down(manifest),
+            complete=complete,
+        )
+    )
+
+
+def _metric(source: Node) -> ScalingMetric | None:
+    name = source.get("targetMetric")
+    if name is None or name.text is None:
+        return None
+    resource = _RESOURCES.get(name.text.lower()) if text_at(source, "metricSourceType") == "resource" else None
+    return ScalingMetric(
+        type="Resource" if resource is not None else "Pods",
+        name=name.text,
+        place=name.place,
+        meanings=frozenset({resource}) if resource is not None else metric_meaning(name.text),
+        target_type="Utilization" if resource is not None else "AverageValue",
+        threshold=sourced_number(source.get("targetValue")),
+    )
+
+
+def _scale_down(manifest: Manifest) -> ScaleDown:
+    annotations = manifest.annotations()
+    for key in _SCALE_DOWN_DELAYS:
+        delay = annotations.get(key)
+        if delay is not None:
+            seconds = duration_s(delay.value)
+            return ScaleDown(
+                Sourced(seconds, delay.place, delay.key_place) if seconds is not None else None, spelled=key
+            )
+    return ScaleDown()

@@ -1,0 +1,69 @@
+"""An autoscaler's target in another unit than its metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpulint.finding import Evidence, Finding, Level
+from gpulint.metrics.table import Metric, lookup
+from gpulint.model.autoscaler import Autoscaler, ScalingMetric
+from gpulint.rules import rule
+from gpulint.rules.signals import is_summed, keeps_unit, named, target_name
+
+
+@rule("target-unit-mismatch")
+def check(scaler: Autoscaler) -> Iterator[Finding]:
+    for metric in scaler.metrics:
+        found = _measured(metric)
+        if found is None or metric.threshold is None or metric.target_type == "Utilization":
+            continue
+        row, scale = found
+        limits = row.range
+        target = metric.threshold.value
+        if limits is None or target <= 0:
+            continue
+        low, high = limits[0] * scale, limits[1] * scale
+        level: Level | None = None
+        if target > high:
+            first = f"{named(scaler)} can never add replicas of {target_name(scaler)} on {row.name}"
+            reason = f"the signal runs from {low:g} to {high:g} and its target is {target:g}"
+            remedy = f"{target / 100:g}" if high == 1 and target <= 100 else f"a value between {low:g} and {high:g}"
+        elif high == 100 and target < 1:
+            level = "warning"
+            first = f"{named(scaler)} adds replicas of {target_name(scaler)} whenever {row.name} is above {target:g}%"
+            reason = f"the signal runs from 0 to 100 and its target is {target:g}"
+            remedy = f"{target * 100:g}"
+        else:
+            continue
+        yield Finding(
+            place=metric.threshold.place,
+            message=(
+                f"{first}: {reason}. The name does not tell the unit: some metrics called perc or percent run from 0 "
+                "to 1, and some called ratio from 0 to 100."
+            ),
+            help=f"Set the target to {remedy}, if the target was meant as a share of full scale.",
+            evidence=[
+                Evidence("metric", row.name, metric.place),
+                Evidence("range", f"{low:g} to {high:g}"),
+                Evidence("target", target, metric.threshold.place),
+            ],
+            level=level,
+        )
+
+
+def _measured(metric: ScalingMetric) -> tuple[Metric, float] | None:
+    """The table's row and the factor by which the query scales it; None unless the signal is that one metric."""
+    if metric.via is not None or metric.type in ("Resource", "ContainerResource"):
+        return None
+    if metric.query is None:
+        row = lookup(metric.name)
+        return (row, 1.0) if row is not None else None
+    if len(metric.query.selectors) != 1 or metric.query.comparisons:
+        return None
+    selector = metric.query.selectors[0]
+    row = lookup(selector.name or "")
+    if row is None or not selector.scale or selector.scale < 0 or not keeps_unit(selector):
+        return None
+    if is_summed(selector) and metric.target_type != "AverageValue":
+        return None
+    return row, selector.scale

@@ -1,0 +1,76 @@
+"""An engine that spreads over more GPUs than it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpulint.finding import Evidence, Finding
+from gpulint.model.engine import Engine
+from gpulint.rules import rule
+from gpulint.rules.parallel import (
+    devices,
+    evidence_of_gpus,
+    evidence_of_sizes,
+    gpus_asked,
+    named,
+    place_of_sizes,
+    ranks,
+    spelled,
+)
+
+
+@rule("parallel-size-exceeds-gpus")
+def check(engine: Engine) -> Iterator[Finding]:
+    container = engine.container
+    asked, used = gpus_asked(container), engine.gpus_used()
+    if asked is None or used is None or not _is_certain(engine):
+        return
+    if container.mig_slice is not None and (ranks(engine) or 0) >= 2:
+        return  # no number of slices would do: see tensor-parallel-across-mig-slices
+    has = f"{named(container)} asks for {devices(container, asked)}"
+    if _over_the_group(engine):
+        total = engine.container.pod.workload.gpus_per_group()
+        if total is None:
+            return
+        asked, has = total, f"The pods of one replica of {engine.ref} ask for {devices(container, total)} together"
+    elif engine.executor is not None and engine.executor.value == "ray" and engine.ray_cluster:
+        return  # other pods of the Ray cluster bring GPUs of their own
+    if used <= asked:
+        return
+    ray = engine.executor is not None and engine.executor.value == "ray"
+    why = (
+        "Ray then waits for a placement that never comes, and the server does not start."
+        if ray
+        else "The engine finds no device for the rest of its workers and does not start."
+    )
+    settings = engine.parallel_settings()
+    smaller = (
+        f"set {settings[0].spelled} to {asked}" if len(settings) == 1 else f"lower {spelled(engine)} to {asked} in all"
+    )
+    resource = container.gpus[0].resource
+    ask = f"Ask for {resource}: {used}" if not _over_the_group(engine) else f"Give one replica {used} GPUs"
+    yield Finding(
+        place=place_of_sizes(engine),
+        message=f"{has}, but {engine.label} spreads over {used} ({spelled(engine)}). {why}",
+        help=f"{ask}, or {smaller} if the weights and the KV cache fit there. Take the smallest size that fits: each "
+        "doubling adds communication, so compare tokens/s per GPU, not GPU utilisation.",
+        evidence=[
+            *evidence_of_sizes(engine),
+            *evidence_of_gpus(container),
+            *([Evidence("executor", "ray", engine.executor.place)] if ray and engine.executor is not None else []),
+        ],
+    )
+
+
+def _is_certain(engine: Engine) -> bool:
+    """Whether this launch is the only one and sees no devices but those it asks for."""
+    unread = engine.executor is not None and engine.executor.value is None and not engine.arguments_known
+    sees_all = "NVIDIA_VISIBLE_DEVICES" in engine.container.env
+    return engine.sole and not unread and not sees_all and engine.accelerator in (None, "rocm", "gaudi")
+
+
+def _over_the_group(engine: Engine) -> bool:
+    """Whether the sizes count over all pods of a replica; with `--nnodes` or a local size they count for one pod."""
+    nodes = engine.nodes
+    is_divided = nodes is not None and nodes.value is not None and nodes.value > 1
+    return engine.container.pod.workload.multi_node and not is_divided and engine.data_parallel_local is None
