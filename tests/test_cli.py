@@ -172,6 +172,7 @@ def test_configuration(run: Run, repository: Path) -> None:
     assert run("check").exit_code == 0
     (repository / "gpulint.toml").write_text('select = ["autoscaling"]\nexclude = ["deploy/hpa.yaml"]\n')
     assert run("check").exit_code == 0
+    assert run("check", "deploy/hpa.yaml").exit_code == 0  # also where it is named, as pre-commit does
     (repository / "gpulint.toml").write_text('[per-path-ignores]\n"deploy/*" = ["autoscaling", "scaling"]\n')
     assert run("check").exit_code == 0
     (repository / "gpulint.toml").write_text('select = ["cpu-autoscaling"]\nfail-on = "error"\n')

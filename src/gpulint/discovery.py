@@ -17,14 +17,17 @@ SUFFIXES = (".yaml", ".yml", ".json")
 _SKIPPED_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".terraform", ".venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache"}
 )
-_KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # A folder that holds one of these is the top of a project.
 ROOT_MARKERS = (".git", "gpulint.toml")
 
 
 @dataclass(slots=True, eq=False)
 class Files:
-    """Absolute paths to read, in a fixed order. `scope` are those that were named, by themselves or by a folder."""
+    """Absolute paths to read, in a fixed order. `scope` are those that were named, by themselves or by a folder.
+
+    `folders` are the folders that were named.
+    """
 
     root: str
     scope: list[str] = field(default_factory=list)
@@ -32,6 +35,7 @@ class Files:
     problems: list[Problem] = field(default_factory=list)
     kustomizations: list[str] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
+    folders: list[str] = field(default_factory=list)
 
 
 def project_root(path: str) -> str | None:
@@ -68,9 +72,12 @@ def discover(paths: list[str], exclude: list[str], *, context: bool = True) -> F
             continue
         if stat.S_ISDIR(mode):
             scope.update(_walk(path, files, excluded))
+            files.folders.append(path)
         elif stat.S_ISREG(mode):
-            scope.add(path)
-            files.named.add(path)
+            # pre-commit names every changed file: what the project excludes stays excluded.
+            if not _ignored(path, False, (), excluded, files.root):
+                scope.add(path)
+                files.named.add(path)
         else:
             files.problems.append(Problem(shown, None, "not a regular file (use - to read standard input)"))
     files.scope = sorted(scope)
@@ -90,12 +97,12 @@ def _common_root(named: list[str], roots: list[str | None]) -> str:
     """The folder that paths in a report are relative to where it must be the repository's (SARIF, fingerprints)."""
     cwd = os.getcwd()
     own = project_root(cwd)
-    if own is not None and all(_inside(path, own) for path in named):
+    if own is not None and all(is_inside(path, own) for path in named):
         return own
     known = {root for root in roots if root is not None}
     if len(known) == 1 and None not in roots:
         return known.pop()
-    if all(_inside(path, cwd) for path in named):
+    if all(is_inside(path, cwd) for path in named):
         return cwd
     folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in named]
     try:
@@ -104,7 +111,8 @@ def _common_root(named: list[str], roots: list[str | None]) -> str:
         return cwd
 
 
-def _inside(path: str, folder: str) -> bool:
+def is_inside(path: str, folder: str) -> bool:
+    """Whether an absolute path is a folder or lies below it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -143,7 +151,7 @@ def _walk(top: str, files: Files, excluded: GitIgnoreSpec | None) -> list[str]:
                 target = _regular_inside(child, top)
                 if target is None:
                     continue
-                if name in _KUSTOMIZATION_NAMES:
+                if name in KUSTOMIZATION_NAMES:
                     files.kustomizations.append(child.path)
                 elif target == child.path:
                     found.append(child.path)
@@ -175,13 +183,13 @@ def _regular_inside(entry: os.DirEntry[str], top: str) -> str | None:
     except OSError:
         return None
     target = os.path.realpath(entry.path)
-    return target if _inside(target, os.path.realpath(top)) else None
+    return target if is_inside(target, os.path.realpath(top)) else None
 
 
 def _ignores_above(top: str, root: str) -> tuple[tuple[str, GitIgnoreSpec], ...]:
     """The .gitignore files between the project's root and a folder below it."""
     found: list[tuple[str, GitIgnoreSpec]] = []
-    if not _inside(top, root):
+    if not is_inside(top, root):
         return ()
     folder = root
     steps = os.path.relpath(top, root).split(os.sep) if top != root else []
@@ -234,7 +242,7 @@ def _ignored(
     excluded: GitIgnoreSpec | None,
     root: str,
 ) -> bool:
-    if excluded is not None and _inside(path, root) and excluded.match_file(_relative(path, root, is_folder)):
+    if excluded is not None and is_inside(path, root) and excluded.match_file(_relative(path, root, is_folder)):
         return True
     # The nearest .gitignore that speaks of the path decides.
     for folder, spec in reversed(ignores):

@@ -104,9 +104,17 @@ def sourced_int(node: Node | None) -> Sourced[int] | None:
     if isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     return sourced(value, node) if isinstance(value, int) else None
+
+
+def count(node: Node | None, default: int) -> int | None:
+    """A whole number; the default where nothing is written, None where something else is."""
+    if node is None:
+        return default
+    found = sourced_int(node)
+    return found.value if found is not None else None
 
 
 def sourced_number(node: Node | None) -> Sourced[float] | None:

@@ -11,7 +11,7 @@ from gpulint.rules import rule
 
 @rule("invalid-embedded-yaml")
 def check(error: EmbeddedError) -> Iterator[Finding]:
-    reason = error.reason.replace(" of line ", " of its line ")
+    reason = error.reason.removeprefix("not valid YAML: ").replace(" of line ", " of its line ")
     yield Finding(
         place=error.place,
         message=(

@@ -117,9 +117,10 @@ def _long_context(
         return
     cache_mib = tokens * per_token / _MIB
     level: Level | None = None
+    memory = slices.memory_mib()
     if weights.mib.low + cache_mib > budget_mib:
         level = "error"
-    elif weights.mib.high + cache_mib > budget_mib:
+    elif memory is not None and weights.mib.high + cache_mib > (fraction.value or 0.0) * memory[0]:
         level = "warning"
     if level is None:
         return

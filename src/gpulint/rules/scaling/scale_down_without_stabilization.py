@@ -54,7 +54,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     if workload is not None:
         evidence += [Evidence("scales", str(workload.ref), workload.place), *gpu_evidence(workload)]
     longest = max(_DEFAULT_WINDOW_S, probe.budget_s if probe is not None else 0)
-    default = f" (without it, {_DEFAULT_WINDOW_S} s hold)"
+    default = f" (without it, {scaler.scale_down.default_s:g} s hold)"
     yield Finding(
         place=window.place,
         message=(
