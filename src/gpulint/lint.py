@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from gpulint.finding import Finding, Level, Reported
+from gpulint.finding import LEVELS, Finding, Level, Reported
 from gpulint.load import Loaded, internal_error
 from gpulint.model.values import ObjectRef
 from gpulint.pages import load_page
 from gpulint.rules import Rule, load_rule, rule_names
 from gpulint.source.yaml import Problem
+
+
+class Raw(NamedTuple):
+    """A finding as its rule gives it, with the object that it is reported for and the one that the rule looked at."""
+
+    rule: Rule
+    finding: Finding
+    ref: ObjectRef | None
+    subject: object
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.rule.name, *self.finding.place.sort_key(), id(self.ref))
 
 
 class UnknownRule(ValueError):
@@ -58,31 +71,42 @@ def check(
     `levels` overrides the level of a rule; `root_path` turns a report path into one below the project's root, which
     fingerprints are made of.
     """
-    raw: list[tuple[Rule, Finding, ObjectRef | None]] = []
+    raw: list[Raw] = []
     problems: list[Problem] = []
     for name in rules:
         rule = load_rule(name)
         for subject in loaded.project.objects(rule.subject):
             try:
-                raw += [(rule, finding, finding.ref or getattr(subject, "ref", None)) for finding in rule.check(subject)]
+                found = list(rule.check(subject))
+                raw += [Raw(rule, finding, finding.ref or getattr(subject, "ref", None), subject) for finding in found]
             except Exception as error:  # a broken rule must not cost the others their findings
                 place = getattr(subject, "place", None)
                 path = place.source.path if place is not None else "gpulint"
                 problem = internal_error(path, place.line if place is not None else None, error)
                 problem.reason = f"rule {name}: {problem.reason}"
                 problems.append(problem)
-    raw = [entry for entry in raw if _paths(entry[1]) & loaded.scope]
-    raw.sort(key=lambda entry: (*entry[1].place.sort_key(), entry[0].name, entry[1].message))
-    return _report(raw, levels or {}, root_path), problems
+    raw = _once_per_object(raw)
+    raw.sort(key=lambda entry: (*entry.finding.place.sort_key(), entry.rule.name, entry.finding.message))
+    # The scope is applied last: what is named must not change what stands elsewhere, nor any fingerprint.
+    reported = _report(raw, levels or {}, root_path)
+    return [finding for finding in reported if finding.paths() & loaded.scope], problems
 
 
-def _paths(finding: Finding) -> set[str]:
-    return {finding.place.source.path, *(e.place.source.path for e in finding.evidence if e.place is not None)}
+def _once_per_object(raw: list[Raw]) -> list[Raw]:
+    """What a rule says of several forms of one object (the overlays of a base, the choices of a task) at one place.
+
+    The gravest form speaks for all, the first of equals.
+    """
+    speakers: dict[tuple[object, ...], tuple[int, object]] = {}
+    for entry in raw:
+        grave = LEVELS.index(entry.finding.level or load_page(entry.rule.family, entry.rule.name).level)
+        known = speakers.get(entry.identity())
+        if known is None or grave < known[0]:
+            speakers[entry.identity()] = grave, entry.subject
+    return [entry for entry in raw if entry.ref is None or speakers[entry.identity()][1] is entry.subject]
 
 
-def _report(
-    raw: list[tuple[Rule, Finding, ObjectRef | None]], levels: dict[str, Level], root_path: Callable[[str], str]
-) -> list[Reported]:
+def _report(raw: list[Raw], levels: dict[str, Level], root_path: Callable[[str], str]) -> list[Reported]:
     if not raw:
         return []
     from hashlib import sha256
@@ -90,7 +114,7 @@ def _report(
     reported: list[Reported] = []
     occurrences: dict[tuple[str, ...], int] = {}
     seen: set[tuple[object, ...]] = set()
-    for rule, finding, ref in raw:
+    for rule, finding, ref, _ in raw:
         place = finding.place
         same = (rule.name, *place.sort_key(), finding.message)
         if same in seen:  # the same object reached twice (an alias, a List) is one finding

@@ -7,11 +7,11 @@ import os
 import posixpath
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gpulint import readers
-from gpulint.discovery import Files
+from gpulint.discovery import KUSTOMIZATION_NAMES, Files, is_inside
 from gpulint.model.project import Project
 from gpulint.source.text import NotText, Source, decode
 from gpulint.source.yaml import Document, Problem, Template, documents
@@ -19,6 +19,8 @@ from gpulint.source.yaml import Document, Problem, Template, documents
 # No manifest is this large; a file that is would keep the run busy for a minute.
 _LARGEST_FILE_BYTES = 32 * 2**20
 STDIN = "<stdin>"
+_ENVIRONMENT_SUFFIX = ".env"
+_CONFIG_MAP = "kind: ConfigMap"
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -43,6 +45,7 @@ def load(files: Files, stdin: bytes | None = None) -> Loaded:
             loaded.scope.add(STDIN)
             _read(STDIN, stdin, loaded, in_scope=True, named=True)
         in_scope = set(files.scope)
+        loaded.project.open_file = _opener(files, loaded.scope)
         for path in sorted({*files.scope, *files.context}):
             shown = shown_path(path)
             if path in in_scope:
@@ -63,6 +66,7 @@ def load(files: Files, stdin: bytes | None = None) -> Loaded:
             return cache
 
         loaded.project.kustomizations = read_kustomizations
+        readers.read_referenced(loaded.project, [shown_path(path) for path in kustomizations])
         loaded.project.join()
     finally:
         if collecting:
@@ -73,10 +77,38 @@ def load(files: Files, stdin: bytes | None = None) -> Loaded:
 def load_texts(texts: Mapping[str, str]) -> Loaded:
     """A project of texts by their paths, all in scope: what the examples of rule pages are."""
     loaded = Loaded(Project(), scope=set(texts))
-    for path, text in sorted(texts.items()):
-        _read_text(Source(path, text), loaded, in_scope=True)
+    sources = {path: Source(path, text) for path, text in sorted(texts.items())}
+    loaded.project.open_file = sources.get
+    for path, source in sources.items():
+        if not path.endswith(_ENVIRONMENT_SUFFIX) and posixpath.basename(path) not in KUSTOMIZATION_NAMES:
+            _read_text(source, loaded, in_scope=True)
+    readers.read_referenced(loaded.project, [p for p in sources if posixpath.basename(p) in KUSTOMIZATION_NAMES])
     loaded.project.join()
     return loaded
+
+
+def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
+    """Gives files of the project that others name, by their report paths; None for what lies outside or is no text.
+
+    What lies in a folder that was named belongs to the scope.
+    """
+    root = os.path.realpath(files.root)
+    cache: dict[str, Source | None] = {}
+
+    def open_file(shown: str) -> Source | None:
+        if shown not in cache:
+            path = os.path.abspath(shown)
+            cache[shown] = None
+            if is_inside(os.path.realpath(path), root) and os.path.isfile(path):
+                try:
+                    cache[shown] = Source(shown, decode(_read_bytes(path)))
+                except (OSError, NotText):
+                    return None
+                if any(is_inside(path, folder) for folder in files.folders):
+                    scope.add(shown)
+        return cache[shown]
+
+    return open_file
 
 
 def shown_path(path: str) -> str:
@@ -104,6 +136,8 @@ def _why(error: OSError) -> str:
 
 
 def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
+    if shown.endswith(_ENVIRONMENT_SUFFIX):
+        return  # no manifest: it is read where one names it
     try:
         text = decode(data)
     except NotText as error:
@@ -115,6 +149,8 @@ def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: boo
 
 
 def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
+    if _CONFIG_MAP in source.text:
+        loaded.project.config_map_files.append(source.path)
     for document in documents(source, readers.matters):
         if isinstance(document, Problem):
             if in_scope:

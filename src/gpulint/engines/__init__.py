@@ -13,6 +13,7 @@ from gpulint.source.shell import basename, programs
 
 if TYPE_CHECKING:
     from gpulint.model.engine import Engine
+    from gpulint.source.text import Place
 
 _NOT_ENGINES = ("flags", "launch")
 # What a script runs before or beside an engine without using a GPU.
@@ -29,6 +30,7 @@ _VISIBLE_DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE
 class EngineModule(Protocol):
     """What a module of this package offers."""
 
+    __name__: str
     MARKS: tuple[str, ...]
     """Lower-case texts of which one occurs wherever the engine is launched."""
 
@@ -84,6 +86,14 @@ def read(launch: Launch) -> Engine | None:
                 engine = module.build(Call(launch, [], list(launch.args or ()), {}, place))
                 engine.chooses_devices = any(name in launch.env for name in _VISIBLE_DEVICES)
                 return engine
+    return None
+
+
+def start(name: str, launch: Launch, arguments: Sequence[Word], place: Place) -> Engine | None:
+    """The engine of a name (`vllm`) that an operator or a runtime starts with these arguments; None if unknown."""
+    for module in modules():
+        if module.__name__.rpartition(".")[2] == name:
+            return module.build(Call(launch, [], list(arguments), {}, place))
     return None
 
 

@@ -23,21 +23,34 @@ class Word:
 
     `start` and `end` are offsets into the node's value; what came through a variable stands where the variable is
     named. `prefix` is the known beginning of an unknown word (`--tensor-parallel-size=` of
-    `--tensor-parallel-size=$(TP)`). `many` says that the word may stand for any number of words.
+    `--tensor-parallel-size=$(TP)`). `many` says that the word may stand for any number of words. `elsewhere` is where
+    the value is written that the one variable in it has, when that is not beside the command: see EnvVar.remote.
     """
 
-    __slots__ = ("end", "many", "node", "pieces", "prefix", "start", "text")
+    __slots__ = ("elsewhere", "end", "many", "node", "pieces", "prefix", "start", "text")
 
-    def __init__(self, node: Node, pieces: Sequence[Piece], start: int, end: int, *, many: bool = False) -> None:
+    def __init__(
+        self,
+        node: Node,
+        pieces: Sequence[Piece],
+        start: int,
+        end: int,
+        *,
+        many: bool = False,
+        elsewhere: Place | None = None,
+    ) -> None:
         self.node = node
         self.pieces = tuple(pieces)
         self.start = start
         self.end = end
         self.many = many
+        self.elsewhere = elsewhere
         self.prefix, self.text = shell.joined(self.pieces)
 
     @property
     def place(self) -> Place:
+        if self.elsewhere is not None:
+            return self.elsewhere
         if self.end <= self.start:  # an empty string: its quotes
             return self.node.place
         return self.node.fragment(self.start, self.end)
@@ -49,7 +62,7 @@ class Word:
 
     def to(self, other: Word) -> Place | None:
         """The place of this word and the next one together, where both stand on one line of the same scalar."""
-        if other.node.raw is not self.node.raw or other.end < self.start:
+        if other.node.raw is not self.node.raw or other.end < self.start or other.elsewhere is not None:
             return None
         place = self.node.fragment(self.start, other.end)
         return place if "\n" not in place.text() else None
@@ -123,6 +136,7 @@ class Launch:
             return [CommandLine(words, {})] if words else []
         script = shell.Script(words[index].pieces, words[index].node.text or "")
         node = words[index].node
+        remote = remote_places(self.env)
         parameters = words[index + 1 :]
         room = _MOST_PARAMETERS
         found = []
@@ -134,8 +148,8 @@ class Launch:
                     line += parameters[1:]
                     room -= len(parameters)
                 else:
-                    line.append(_moved(word, node, script))
-            environment = {name: _moved(word, node, script) for name, word in command.environment.items()}
+                    line.append(_moved(word, node, script, remote))
+            environment = {name: _moved(word, node, script, remote) for name, word in command.environment.items()}
             found.append(CommandLine(line, environment, command.conditional, command.repeated))
         return found
 
@@ -145,17 +159,31 @@ def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:
 
     A reference to a name that is not in `env` stays unknown, and so does one whose value comes from elsewhere.
     """
-    resolved = values(env)
+    resolved, remote = values(env), remote_places(env)
     found = []
     for node in sequence.elements():
         text = node.text
         if text is None:
             found.append(Word(node, [Piece(None, 0, 0)], 0, 0))
         elif "$" in text:
-            found.append(Word(node, substituted(text, resolved), 0, len(text)))
+            elsewhere = written_elsewhere(text, remote)
+            found.append(Word(node, substituted(text, resolved), 0, len(text), elsewhere=elsewhere))
         else:
             found.append(Word(node, [Piece(text, 0, len(text))], 0, len(text)))
     return found
+
+
+def words_of_text(node: Node) -> list[Word] | None:
+    """The words of a scalar that a shell splits on its way to a program (a variable that holds arguments).
+
+    None where it is not one simple command line.
+    """
+    text = node.text or ""
+    script = shell.Script([Piece(text, 0, len(text))], text)
+    found = list(shell.commands(text, {}, [], env_known=False))
+    if not found:
+        return None if text.strip() else []
+    return [_moved(word, node, script) for word in found[0].words] if len(found) == 1 else None
 
 
 def values(env: Mapping[str, EnvVar]) -> dict[str, str | None]:
@@ -166,6 +194,24 @@ def values(env: Mapping[str, EnvVar]) -> dict[str, str | None]:
         # Kubernetes resolves in the order of definition: a later or missing name stays as it is written.
         resolved[name] = shell.joined(substituted(value, resolved))[1] if value and "$" in value else value
     return resolved
+
+
+def remote_places(env: Mapping[str, EnvVar]) -> dict[str, Place]:
+    """Where the variables are written that come from another object or file."""
+    return {name: variable.place for name, variable in env.items() if variable.remote}
+
+
+def written_elsewhere(text: str, remote: Mapping[str, Place]) -> Place | None:
+    """Where the value of the one variable in a text is written, if that is elsewhere."""
+    if not remote or "$" not in text:
+        return None
+    names = [next(filter(None, match.groups()), "") for match in _any_reference().finditer(text)]
+    return remote.get(names[0]) if len(names) == 1 else None
+
+
+@cache
+def _any_reference() -> re.Pattern[str]:
+    return re.compile(r"\$(?:\((\w+)\)|\{(\w+)|(\w+)|[^\w\s])")
 
 
 @cache
@@ -194,10 +240,11 @@ def substituted(text: str, env: Mapping[str, str | None]) -> list[Piece]:
     return pieces
 
 
-def _moved(word: shell.Word, node: Node, script: shell.Script) -> Word:
+def _moved(word: shell.Word, node: Node, script: shell.Script, remote: Mapping[str, Place] | None = None) -> Word:
     """A word of a script as one of the node that holds the script."""
     pieces, start, end = script.moved(word)
-    return Word(node, pieces, start, end, many=word.many)
+    elsewhere = written_elsewhere((node.text or "")[start:end], remote) if remote else None
+    return Word(node, pieces, start, end, many=word.many, elsewhere=elsewhere)
 
 
 class Call:

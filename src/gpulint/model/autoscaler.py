@@ -60,13 +60,14 @@ class ScalingPolicy:
 class ScaleDown:
     """How an autoscaler removes replicas. A field that the file leaves out is None: the cluster's default holds.
 
-    `spelled` is what the format calls the stabilisation window.
+    `spelled` is what the format calls the stabilisation window, `default_s` what it is where the file leaves it out.
     """
 
     stabilization_window_s: Sourced[float] | None = None
     policies: list[ScalingPolicy] = field(default_factory=list)
     disabled: bool = False
     spelled: str = "stabilizationWindowSeconds"
+    default_s: float = 300
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +76,8 @@ class Autoscaler:
 
     `metrics_known` is False where signals are or may be set elsewhere (a patch, a template value).
     `default_metric` is the place to point at when no metric is written and the API's default (CPU at 80 %) holds.
+    `part` names the part of the target that it scales, where the target has several (see Workload). `actuates` is False
+    where it only computes a number that another autoscaler applies.
     """
 
     ref: ObjectRef
@@ -89,3 +92,5 @@ class Autoscaler:
     scale_down: ScaleDown = field(default_factory=ScaleDown)
     complete: bool = True
     workload: Workload | None = None
+    part: str | None = None
+    actuates: bool = True

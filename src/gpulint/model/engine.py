@@ -28,6 +28,14 @@ class Engine:
     sets CUDA_VISIBLE_DEVICES or the like; `ray_cluster` that it starts or joins a Ray cluster, where other pods' GPUs
     may count.
     `accelerator` is what the image is built for where it says so and it is not CUDA: `cpu`, `rocm`, `gaudi`, …
+
+    `attention_data_parallel` is how many copies of the attention stand inside the tensor parallel group; unlike
+    `data_parallel` it takes no further GPUs. `memory_fraction` is a share of the GPU's memory that holds the weights
+    too, `kv_cache_free_fraction` a share of what the weights leave free.
+    `uses_all_visible_gpus` says that the engine spreads over every GPU it sees; `one_process` that one process drives
+    them all, so that neither NCCL nor shared memory carries the data between workers.
+    `config` names a file with further settings that nobody has read yet; `rest_known` is what `arguments_known` will
+    be when one has.
     """
 
     name: str
@@ -42,17 +50,23 @@ class Engine:
     pipeline_parallel: Setting[int] | None = None
     data_parallel: Setting[int] | None = None
     data_parallel_local: Setting[int] | None = None
+    attention_data_parallel: Setting[int] | None = None
+    context_parallel: Setting[int] | None = None
     expert_parallel: Setting[bool] | None = None
     nodes: Setting[int] | None = None
     executor: Setting[str] | None = None
     memory_fraction: Setting[float] | None = None
+    kv_cache_free_fraction: Setting[float] | None = None
     kv_cache_memory_bytes: Setting[int] | None = None
     kv_cache_dtype: Setting[str] | None = None
     max_model_len: Setting[int] | None = None
     max_num_seqs: Setting[int] | None = None
     max_batched_tokens: Setting[int] | None = None
     cpu_offload_gib: Setting[float] | None = None
+    config: Setting[str] | None = None
+    rest_known: bool = True
     uses_all_visible_gpus: bool = False
+    one_process: bool = False
     sole: bool = True
     alone: bool = True
     chooses_devices: bool = False
@@ -73,19 +87,16 @@ class Engine:
 
     def parallel_settings(self) -> list[Setting[int]]:
         """The sizes written in the file that multiply into the number of GPUs, in the order they are read."""
-        sizes = (self.tensor_parallel, self.pipeline_parallel, self.data_parallel_local or self.data_parallel)
-        return [s for s in sizes if s is not None and not s.default]
+        return [size for size in self._sizes() if not size.default]
 
     def gpus_used(self) -> int | None:
-        """GPUs that one launch takes on its own node: tensor × pipeline × (local) data parallel; None if unknown.
+        """GPUs that one launch takes on its own node; None if unknown.
 
-        Over several nodes (`--nnodes`), the share of one. An engine that shards over every visible GPU unless told
+        Tensor × pipeline × context × (local) data parallel. Over several nodes (`--nnodes`), the share of one. An engine that shards over every visible GPU unless told
         otherwise (TGI) is unknown until told. With the Ray executor the workers may stand on other nodes as well.
         """
         product = 1
-        for setting in (self.tensor_parallel, self.pipeline_parallel, self.data_parallel_local or self.data_parallel):
-            if setting is None:
-                continue
+        for setting in self._sizes():
             if setting.value is None or setting.value < 1:
                 return None
             product *= setting.value
@@ -94,3 +105,13 @@ class Engine:
         if self.nodes.value is None or self.nodes.value < 1 or self.data_parallel_local is not None:
             return None
         return product // self.nodes.value if product % self.nodes.value == 0 else None
+
+    def _sizes(self) -> list[Setting[int]]:
+        """The sizes that multiply into the number of GPUs, as far as the engine has them."""
+        sizes = (
+            self.tensor_parallel,
+            self.pipeline_parallel,
+            self.context_parallel,
+            self.data_parallel_local or self.data_parallel,
+        )
+        return [size for size in sizes if size is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
@@ -13,8 +13,15 @@ from gpulint.model.files import DuplicateKey, EmbeddedError
 from gpulint.model.mig import MigPlan
 from gpulint.model.monitoring import Alert, CounterList, Expression, MetricAlias, RecordingRule
 from gpulint.model.values import ObjectRef
-from gpulint.model.workload import Workload
-from gpulint.source.text import Place
+from gpulint.model.workload import GpuRequest, Placement, Pod, Workload
+from gpulint.source.text import Place, Source
+
+if TYPE_CHECKING:
+    # Each costs time at every start, and few projects have these objects: readers import them when they read one.
+    from gpulint.model.cluster import DevicePluginConfig, GpuOperator, Node, NodePool
+    from gpulint.model.devices import ClaimUse, DeviceClaim, DeviceClass
+    from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
+    from gpulint.source.yaml import Node as YamlNode
 
 T = TypeVar("T")
 
@@ -28,8 +35,12 @@ _LABEL_SERIES = ("kube_", "up", "node_uname_info")
 class Project:
     """The objects of one run, in the order of their files.
 
+    `template_users` are objects that run the pod template of another workload: who, whose, and where that is written.
+    `awaiting` are the nodes of objects with the workloads read from them that take variables from ConfigMaps, `config_map_files` the
+    files that hold ConfigMaps.
     `kustomizations` gives, for the folder of each kustomization, the files and folders that it names;
-    it is asked only when a join is ambiguous.
+    it is asked only when a join is ambiguous. `open_file` gives another file of the project by its path, where it is one
+    that can be read: what manifests name (environment files, the files of kustomizations).
     """
 
     workloads: list[Workload] = field(default_factory=list)
@@ -41,7 +52,19 @@ class Project:
     counter_lists: list[CounterList] = field(default_factory=list)
     duplicate_keys: list[DuplicateKey] = field(default_factory=list)
     embedded_errors: list[EmbeddedError] = field(default_factory=list)
+    template_users: list[tuple[ObjectRef, ObjectRef, Place]] = field(default_factory=list)
+    vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
+    disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    node_pools: list[NodePool] = field(default_factory=list)
+    device_plugin_configs: list[DevicePluginConfig] = field(default_factory=list)
+    gpu_operators: list[GpuOperator] = field(default_factory=list)
+    device_claims: list[DeviceClaim] = field(default_factory=list)
+    device_classes: list[DeviceClass] = field(default_factory=list)
+    awaiting: list[tuple[YamlNode, list[Workload]]] = field(default_factory=list)
+    config_map_files: list[str] = field(default_factory=list)
     kustomizations: Callable[[], dict[str, list[str]]] = dict
+    open_file: Callable[[str], Source | None] = lambda path: None  # noqa: ARG005
 
     def objects(self, subject: str) -> Sequence[object]:
         """The objects of a class, by its name (`Alert`), or of several (`Alert | RecordingRule`): what a rule visits.
@@ -67,6 +90,13 @@ class Project:
             "MetricAlias": self.aliases,
             "DuplicateKey": self.duplicate_keys,
             "EmbeddedError": self.embedded_errors,
+            "VerticalAutoscaler": self.vertical_autoscalers,
+            "DisruptionBudget": self.disruption_budgets,
+            "Node": self.nodes,
+            "NodePool": self.node_pools,
+            "DevicePluginConfig": self.device_plugin_configs,
+            "GpuOperator": self.gpu_operators,
+            "DeviceClaim": self.device_claims,
         }
         return lists[subject]
 
@@ -74,16 +104,42 @@ class Project:
         """Links what belongs together. Called once, when every file has been read."""
         by_identity: dict[tuple[str, str], list[Workload]] = {}
         for workload in self.workloads:
-            if workload.ref.name is not None:
+            if workload.ref.name is not None and workload.overlay is None:
                 by_identity.setdefault((workload.ref.kind, workload.ref.name), []).append(workload)
+        for user, owner, place in self.template_users:
+            candidates = by_identity.get((owner.kind, owner.name), []) if owner.name is not None else []
+            workload_used = self._one_workload(candidates, owner, place)
+            if workload_used is not None:
+                workload_used.scaled_as.append(user)
+        for workload in self.workloads:
+            for ref in workload.scaled_as:
+                if ref.name is not None:
+                    by_identity.setdefault((ref.kind, ref.name), []).append(workload)
         for scaler in self.autoscalers:
             target = scaler.target
-            if target is not None and target.name is not None:
+            # A reader that finds both in one object has linked them.
+            if scaler.workload is None and target is not None and target.name is not None:
                 candidates = by_identity.get((target.kind, target.name), [])
-                scaler.workload = self._one_workload(candidates, target, scaler.place)
+                # An object that says how it scales itself means itself, whatever else has its name.
+                candidates = [workload for workload in candidates if workload.ref is target] or candidates
+                if scaler.part is not None:
+                    candidates = [workload for workload in candidates if workload.part == scaler.part]
+                scaler.workload = self._one_workload(_one_of_the_parts(candidates), target, scaler.place)
                 if scaler.workload is not None:
-                    scaler.workload.autoscalers.append(scaler)
+                    for workload in candidates:
+                        if workload.ref is scaler.workload.ref:
+                            workload.autoscalers.append(scaler)
                     scaler.workload.patches = self._patches(scaler.workload, candidates)
+        for vertical in self.vertical_autoscalers:
+            target = vertical.target
+            if target is not None and target.name is not None:
+                candidates = _one_of_the_parts(by_identity.get((target.kind, target.name), []))
+                vertical.workload = self._one_workload(candidates, target, vertical.place)
+                if vertical.workload is not None:
+                    vertical.workload.vertical_autoscalers.append(vertical)
+        for budget in self.disruption_budgets:
+            self._join_budget(budget)
+        self._resolve_claims()
         names = {name for rule in self.recording_rules for name in [rule.name]} | {a.name.value for a in self.aliases}
         if names:
             for scaler in self.autoscalers:
@@ -105,7 +161,7 @@ class Project:
 
     def _patches(self, workload: Workload, candidates: list[Workload]) -> list[Workload]:
         """The fragments of a workload that some kustomization lays over it."""
-        fragments = [other for other in candidates if other is not workload and not other.complete]
+        fragments = [other for other in candidates if other.ref is not workload.ref and not other.complete]
         if not fragments or not workload.complete:
             return []
         path = workload.place.source.path
@@ -125,6 +181,11 @@ class Project:
             return None
         return candidates[ranked[0][1]]
 
+    def is_near(self, origin: Place, other: Place, folders: int) -> bool:
+        """Whether two places are in one folder, of one kustomization, or at most so many steps between folders apart."""
+        rank, steps = self._distance(origin.source.path, other.source.path)
+        return rank < 3 or steps <= folders
+
     def _distance(self, origin: str, other: str) -> tuple[int, int]:
         if origin == other:
             return 0, 0
@@ -142,6 +203,79 @@ class Project:
             _kustomized(folder, first, kustomizations, ()) and _kustomized(folder, second, kustomizations, ())
             for folder in kustomizations
         )
+
+    # -- disruption budget to workloads
+
+    def _join_budget(self, budget: DisruptionBudget) -> None:
+        """The workloads whose pods a budget selects: of each name, the one that belongs to the budget's place."""
+        if budget.selector is None:
+            return
+        by_name: dict[tuple[str, str | None, str | None], list[Workload]] = {}
+        for workload in self.workloads:
+            if _same_namespace(workload.ref.namespace, budget.ref.namespace) and any(
+                pod.labels and budget.selector.selects(pod.labels) for pod in workload.pods
+            ):
+                by_name.setdefault((workload.ref.kind, workload.ref.name, workload.part), []).append(workload)
+        for candidates in by_name.values():
+            nearest = self.nearest(candidates, budget.place, lambda workload: workload.place)
+            if nearest is not None:
+                budget.workloads.append(nearest)
+                nearest.disruption_budgets.append(budget)
+
+    # -- DRA claims to devices
+
+    def _resolve_claims(self) -> None:
+        pods = [pod for workload in self.workloads for pod in workload.pods if pod.claims]
+        if not pods:
+            return
+        classes = {
+            found.ref.name: [selector.value for selector in found.selectors]
+            for found in self.device_classes
+            if found.ref.name is not None
+        }
+        for pod in pods:
+            self._resolve_claims_of(pod, classes)
+
+    def _resolve_claims_of(self, pod: Pod, classes: dict[str, list[str]]) -> None:
+        """Gives the containers of a pod the devices of its claims, if all claims can be told."""
+        from gpulint.model.devices import gpu_requests
+
+        found: list[tuple[list[GpuRequest], list[Placement]]] = []
+        owners: list[list[GpuRequest]] = []
+        for use in pod.claims:
+            claim = self._claim(use, pod.workload.ref)
+            if claim is None:
+                return
+            users = [
+                (container, request)
+                for container in pod.containers
+                for name, request in container.claims
+                if name == use.name
+            ]
+            for container, request in users:
+                chosen = [r for r in claim.requests if request is None or r.name == request.partition("/")[0]]
+                devices = gpu_requests(chosen, classes, shared=len(users) > 1 or use.kind == "ResourceClaim")
+                if devices is None:
+                    return
+                found.append(devices)
+                owners.append(container.gpus)
+        for (gpus, placements), owner in zip(found, owners, strict=True):
+            owner.extend(gpus)
+            if pod.placement is None and placements:
+                pod.placement = placements[0]
+        pod.dra_claims = False
+
+    def _claim(self, use: ClaimUse, user: ObjectRef) -> DeviceClaim | None:
+        if use.claim is not None:
+            return use.claim
+        candidates = [
+            claim
+            for claim in self.device_claims
+            if claim.ref.kind == use.kind
+            and claim.ref.name == use.target
+            and _same_namespace(claim.ref.namespace, user.namespace)
+        ]
+        return self.nearest(candidates, use.place, lambda claim: claim.place)
 
     # -- metrics to what they measure
 
@@ -204,6 +338,16 @@ class Project:
             return (name,)
         inner = [self.series_behind(each, origin, depth + 1) for each in behind.query.metric_names()]
         return tuple(dict.fromkeys(series for group in inner for series in group))
+
+
+def _one_of_the_parts(candidates: list[Workload]) -> list[Workload]:
+    """The candidates with one part of each object in place of all: the first that holds GPUs, else the first."""
+    chosen: dict[int, Workload] = {}
+    for workload in candidates:
+        known = chosen.get(id(workload.ref))
+        if known is None or (workload.uses_gpus and not known.uses_gpus):
+            chosen[id(workload.ref)] = workload
+    return list(chosen.values())
 
 
 def _same_namespace(one: str | None, other: str | None) -> bool:

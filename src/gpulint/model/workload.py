@@ -12,7 +12,9 @@ from gpulint.source.text import Place
 if TYPE_CHECKING:
     from gpulint.hardware.gpus import Gpu
     from gpulint.model.autoscaler import Autoscaler
+    from gpulint.model.devices import ClaimUse
     from gpulint.model.engine import Engine
+    from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
 
 Vendor = Literal["nvidia", "amd", "intel", "habana", "google-tpu", "aws-neuron"]
 
@@ -95,17 +97,25 @@ class StartupProbe:
 
 @dataclass(slots=True, eq=False)
 class EnvVar:
-    """One environment variable: `value` is None when it comes from a Secret, a ConfigMap or a field."""
+    """One environment variable: `value` is None when it comes from a Secret, a ConfigMap or a field that is not known.
+
+    `remote` says that the value is written away from the container (an environment file, a ConfigMap, the choice of a
+    platform): what a command line takes from it stands there.
+    """
 
     name: str
     value: str | None
     place: Place
     key_place: Place
+    remote: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Container:
-    """A container with its launch already read: engine, GPUs, environment, shared memory."""
+    """A container with its launch already read: engine, GPUs, environment, shared memory.
+
+    `claims` are the DRA claims of its pod that it uses, by their name there, and which request of each (None: all).
+    """
 
     name: str | None
     place: Place
@@ -117,6 +127,7 @@ class Container:
     memory_limit_mib: float | None = None
     startup_probe: StartupProbe | None = None
     sidecar: bool = False
+    claims: list[tuple[str, str | None]] = field(default_factory=list)
     pod: Pod = field(init=False)
 
     @property
@@ -155,7 +166,10 @@ class Pod:
 
     `role` tells templates of one workload apart (leader, worker, head); `per_group` is how many pods of this template
     one replica of the workload has (None: unknown). `complete` is False for a patch or a fragment, of which
-    nothing may be called missing.
+    nothing may be called missing. `hosted` says that it stands for processes which run inside the workload's other pods
+    and on their devices (an engine that Ray Serve places on the nodes of a Ray cluster). `labels` are the template's.
+    `dra_claims` says that claims may bring accelerators which are not in the containers' `gpus`: the project puts those
+    there that it can tell from the `claims`.
     """
 
     containers: list[Container]
@@ -167,6 +181,9 @@ class Pod:
     dra_claims: bool = False
     complete: bool = True
     scheduler: str | None = None
+    hosted: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    claims: list[ClaimUse] = field(default_factory=list)
     workload: Workload = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,6 +196,10 @@ class Workload:
     """Something that runs pods. `multi_node` is set where one replica spans several pods that work together.
 
     `patches` are the fragments that a kustomization lays over it, gathered for what an autoscaler scales.
+    `scaled_as` are other objects by which an autoscaler may name it: those that an operator makes of it, or that run
+    its pod template. `part` is its name in an object that runs several side by side (a role of a StormService, a service of
+    a Dynamo graph): these share one `ref`, and each scales on its own. `overlay` is the folder of the kustomization that
+    makes this form of an object; it shares the `ref` of the form in the base, where that one is read too.
     """
 
     ref: ObjectRef
@@ -192,6 +213,11 @@ class Workload:
     batch: bool = False
     autoscalers: list[Autoscaler] = field(default_factory=list)
     patches: list[Workload] = field(default_factory=list)
+    scaled_as: list[ObjectRef] = field(default_factory=list)
+    part: str | None = None
+    overlay: str | None = None
+    vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
+    disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for pod in self.pods:
@@ -207,9 +233,14 @@ class Workload:
 
     @property
     def uses_gpus(self) -> bool:
-        """Whether a pod asks for an accelerator, by resource or by a DRA claim, itself or in a patch."""
+        """Whether a pod asks for an accelerator, by resource or by a DRA claim, itself or in a patch.
+
+        A hosted pod asks for one by naming its kind.
+        """
         return any(
-            pod.dra_claims or any(container.gpus for container in pod.containers)
+            pod.dra_claims
+            or any(container.gpus for container in pod.containers)
+            or (pod.hosted and pod.placement is not None)
             for workload in (self, *self.patches)
             for pod in workload.pods
         )
@@ -230,6 +261,8 @@ class Workload:
         """Accelerators of all pods of one replica; None where a count cannot be known."""
         total = 0
         for pod in self.pods:
+            if pod.hosted:
+                continue
             if pod.per_group is None or pod.dra_claims or not pod.complete:
                 return None
             for container in pod.containers:
@@ -241,4 +274,4 @@ class Workload:
 
     @property
     def complete(self) -> bool:
-        return all(pod.complete for pod in self.pods)
+        return all(pod.complete for pod in self.pods if not pod.hosted) and not all(pod.hosted for pod in self.pods)

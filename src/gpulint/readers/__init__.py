@@ -5,6 +5,8 @@ A reader module offers
 and for Kubernetes objects
     KINDS: frozenset[tuple[str, str]]     API group and kind of the objects that it reads
     def read_object(manifest: Manifest, project: Project) -> None
+or, for objects of kinds that no reader claims,
+    def read_unclaimed(manifest: Manifest, project: Project) -> None
 and for files of another format
     def claims_file(root: Node) -> bool
     def read_file(root: Node, project: Project) -> None
@@ -15,14 +17,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
 
 from gpulint.model.files import DuplicateKey
 from gpulint.model.project import Project
 from gpulint.readers._manifest import Manifest
-from gpulint.source.yaml import Document
+from gpulint.source.yaml import Document, Node
 
 
 @cache
@@ -40,6 +42,14 @@ def _readers_of_kinds() -> dict[tuple[str, str], list[Callable[[Manifest, Projec
         for kind in getattr(reader, "KINDS", ()):
             found.setdefault(kind, []).append(reader.read_object)
     return found
+
+
+@cache
+def _readers_of_unclaimed(kind: str) -> tuple[Callable[[Manifest, Project], None], ...]:
+    """What reads objects of other kinds. A known kind's name in another API group is left alone: names join objects."""
+    if any(kind == known for _, known in _readers_of_kinds()):
+        return ()
+    return tuple(reader.read_unclaimed for reader in readers() if hasattr(reader, "read_unclaimed"))
 
 
 @cache
@@ -64,10 +74,11 @@ def matters(text: str) -> bool:
 def read(document: Document, project: Project) -> None:
     """Adds what a document says to the project."""
     manifests = list(_manifests(document))
-    kinds = _readers_of_kinds()
     for manifest in manifests:
-        for read_object in kinds.get((manifest.group, manifest.kind), ()):
-            read_object(manifest, project)
+        before = len(project.workloads)
+        _read_object(manifest, project)
+        if len(project.workloads) > before and "configMap" in document.text:
+            project.awaiting.append((manifest.node, project.workloads[before:]))
     if manifests:
         project.duplicate_keys += [DuplicateKey(manifests[0].ref, *found) for found in document.duplicate_keys()]
         return
@@ -76,15 +87,45 @@ def read(document: Document, project: Project) -> None:
             reader.read_file(document.root, project)
 
 
+def _read_object(manifest: Manifest, project: Project) -> None:
+    kinds = _readers_of_kinds()
+    for read_object in kinds.get((manifest.group, manifest.kind)) or _readers_of_unclaimed(manifest.kind):
+        read_object(manifest, project)
+
+
+def read_referenced(project: Project, kustomizations: Sequence[str]) -> None:
+    """Adds what becomes known when every file has been read; `kustomizations` are the paths of their files."""
+    if project.workloads and (project.awaiting or kustomizations):
+        from gpulint.readers import _referenced
+
+        _referenced.read_config_maps(project, _read_object)
+        _referenced.read_overlays(project, kustomizations, _read_object)
+    project.awaiting.clear()
+
+
 def _manifests(document: Document) -> Iterator[Manifest]:
-    """The Kubernetes objects of a document: itself, or the items of a List (of any kind that ends in List)."""
+    """The Kubernetes objects of a document: itself, or those that it holds."""
     stack = [document.root]
     while stack:
         manifest = Manifest.of(stack.pop())
         if manifest is None:
             continue
-        items = manifest.node.get("items") if manifest.kind.endswith("List") else None
-        if items is not None and items.is_sequence:
-            stack.extend(reversed(list(items.elements())))
+        inner = _inner_objects(manifest)
+        if inner is not None:
+            stack.extend(reversed(inner))
         else:
             yield manifest
+
+
+def _inner_objects(manifest: Manifest) -> list[Node] | None:
+    """The objects in a List (any kind that ends so), an OpenShift Template or an AppWrapper; None for other kinds."""
+    items: Node | None = None
+    if manifest.kind.endswith("List"):
+        items = manifest.node.get("items")
+    elif manifest.kind == "Template" and manifest.group in ("", "template.openshift.io"):
+        items = manifest.node.get("objects")
+    elif (manifest.group, manifest.kind) == ("workload.codeflare.dev", "AppWrapper"):
+        items = manifest.node.at("spec", "components")
+        wrapped = [element.get("template") for element in items.elements()] if items is not None else []
+        return [template for template in wrapped if template is not None]
+    return list(items.elements()) if items is not None and items.is_sequence else None

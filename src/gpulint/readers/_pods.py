@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from gpulint import engines
 from gpulint.engines.launch import Launch, words_of
 from gpulint.hardware.labels import match_label, match_values
@@ -12,6 +15,9 @@ from gpulint.model.values import Sourced
 from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, StartupProbe, Vendor
 from gpulint.readers._manifest import number_or_none, sourced, sourced_text, text_at
 from gpulint.source.yaml import Node
+
+if TYPE_CHECKING:
+    from gpulint.model.devices import ClaimUse
 
 # Resource names of device plugins: the name up to which each vendor's begin, and the vendor.
 _VENDORS: tuple[tuple[str, Vendor], ...] = (
@@ -25,7 +31,7 @@ _VENDORS: tuple[tuple[str, Vendor], ...] = (
 )
 ACCELERATOR_WORDS = (*(prefix for prefix, _ in _VENDORS), "resourceClaims", "gke-accelerator")
 # HAMi's and Volcano's shares of a GPU: with them `nvidia.com/gpu` counts virtual devices.
-# Source: Project-HAMi/HAMi docs/config.md (resourceMem, resourceMemPercentage, resourceCores); Volcano vGPU device plugin.
+# Source: Project-HAMi/HAMi docs/config.md (resourceMem, resourceMemPercentage, resourceCores); Volcano's vGPU plugin.
 _VIRTUAL_GPU_RESOURCES = (
     "nvidia.com/gpumem",
     "nvidia.com/gpumem-percentage",
@@ -35,14 +41,22 @@ _VIRTUAL_GPU_RESOURCES = (
 )
 
 
-def read_pod(spec: Node, role: str | None = None, per_group: int | None = 1) -> Pod:
-    """The pod of a PodSpec node."""
-    containers = [_read_container(node, spec) for node in _elements(spec, "containers")]
+def read_pod(
+    spec: Node, role: str | None = None, per_group: int | None = 1, containers_at: list[Node] | None = None
+) -> Pod:
+    """The pod of a PodSpec node, with the containers at these nodes where the format keeps them elsewhere."""
+    nodes = elements(spec, "containers") if containers_at is None else containers_at
+    containers = [read_container(node, spec) for node in nodes]
     containers += [
-        _read_container(node, spec, sidecar=True)
-        for node in _elements(spec, "initContainers")
+        read_container(node, spec, sidecar=True)
+        for node in elements(spec, "initContainers")
         if text_at(node, "restartPolicy") == "Always"
     ]
+    return pod_of(spec, containers, role, per_group)
+
+
+def pod_of(spec: Node, containers: list[Container], role: str | None = None, per_group: int | None = 1) -> Pod:
+    """A pod of these containers, with the settings of a PodSpec node or of one that has a PodSpec's fields."""
     host_ipc = spec.get("hostIPC")
     return Pod(
         containers=containers,
@@ -51,53 +65,94 @@ def read_pod(spec: Node, role: str | None = None, per_group: int | None = 1) -> 
         per_group=per_group,
         placement=_placement(spec),
         host_ipc=host_ipc is not None and host_ipc.value is True,
-        dra_claims=any(True for _ in _elements(spec, "resourceClaims")),
+        dra_claims=any(True for _ in elements(spec, "resourceClaims")),
         # A container without an image is refused by the API server: it is a patch of another one.
         complete=bool(containers) and all(container.image is not None for container in containers),
         scheduler=text_at(spec, "schedulerName"),
+        claims=[use for node in elements(spec, "resourceClaims") if (use := _claim_use(node)) is not None],
     )
 
 
-def _elements(node: Node, key: str) -> list[Node]:
+def _claim_use(node: Node) -> ClaimUse | None:
+    """A claim of a pod; up to v1alpha2 its source was nested. Source: Kubernetes API reference, PodResourceClaim."""
+    from gpulint.model.devices import ClaimUse
+
+    name = text_at(node, "name")
+    source = node.get("source") or node
+    for kind, key in (("ResourceClaimTemplate", "resourceClaimTemplateName"), ("ResourceClaim", "resourceClaimName")):
+        target = source.get(key)
+        if name is not None and target is not None:
+            return ClaimUse(name, target.place, kind, target.text)
+    return None
+
+
+def elements(node: Node, key: str) -> list[Node]:
     child = node.get(key)
     return [element for element in child.elements() if element.is_mapping] if child is not None else []
 
 
-def _read_container(node: Node, spec: Node, *, sidecar: bool = False) -> Container:
-    name = node.get("name")
-    env = _environment(node.get("env"))
-    image = sourced_text(node.get("image"))
-    place = name.place if name is not None else node.place
+def read_container(
+    node: Node,
+    spec: Node,
+    *,
+    sidecar: bool = False,
+    name: Node | None = None,
+    image: Sourced[str] | None = None,
+    env: Sequence[Node | None] = (),
+    env_known: bool = True,
+) -> Container:
+    """The container of a Container node.
+
+    `name`, `image` and `env` say what an operator's format keeps elsewhere: the node that shows the container to a
+    reader, the image, and further lists of variables, of which the container's own win.
+    """
+    name = node.get("name") or name
+    variables: dict[str, EnvVar] = {}
+    for more in (*env, node.get("env")):
+        variables |= environment(more)
+    image = image or sourced_text(node.get("image"))
+    place = name.place if name is not None else node.key_place
     command, args = node.get("command"), node.get("args")
     launch = Launch(
         image=image,
-        command=words_of(command, env) if command is not None and command.is_sequence else None,
-        args=words_of(args, env) if args is not None and args.is_sequence else None,
-        env=env,
+        command=words_of(command, variables) if command is not None and command.is_sequence else None,
+        args=words_of(args, variables) if args is not None and args.is_sequence else None,
+        env=variables,
         place=place,
-        env_known=node.get("envFrom") is None,
+        env_known=env_known and node.get("envFrom") is None,
     )
     container = Container(
         name=name.text if name is not None else None,
         place=place,
         image=image,
         gpus=gpu_requests(node),
-        env=env,
+        env=variables,
         engine=engines.read(launch),
         shared_memory=_shared_memory(node, spec),
         memory_limit_mib=_memory_limit_mib(node),
-        startup_probe=_startup_probe(node),
+        startup_probe=startup_probe(node.get("startupProbe")),
         sidecar=sidecar,
+        claims=[
+            (claim, text_at(element, "request"))
+            for element in elements(node.get("resources") or node, "claims")
+            if (claim := text_at(element, "name")) is not None
+        ],
     )
     if container.engine is not None:
         container.engine.container = container
     return container
 
 
-def _environment(node: Node | None) -> dict[str, EnvVar]:
+def environment(node: Node | None) -> dict[str, EnvVar]:
+    """The variables of an `env` list, or of a mapping of names to values."""
     env: dict[str, EnvVar] = {}
     if node is None:
         return env
+    if node.is_mapping:
+        return {
+            key: EnvVar(key, value.raw.value if value.is_scalar else None, value.place, value.key_place)
+            for key, value in node.items()
+        }
     for element in node.elements():
         name = text_at(element, "name")
         if name is None:
@@ -109,7 +164,8 @@ def _environment(node: Node | None) -> dict[str, EnvVar]:
         else:
             # Only a name: an empty value. valueFrom: known to the cluster alone.
             text = None if element.get("valueFrom") is not None else ""
-        env[name] = EnvVar(name, text, at.place, at.key_place)
+        # Of another document: a ConfigMap, an environment file, the patch of an overlay.
+        env[name] = EnvVar(name, text, at.place, at.key_place, remote=at.document is not node.document)
     return env
 
 
@@ -128,24 +184,29 @@ def gpu_requests(container: Node) -> list[GpuRequest]:
             resource = key.strip()
             if resource in _VIRTUAL_GPU_RESOURCES:
                 virtual = True
-            vendor = next((vendor for prefix, vendor in _VENDORS if resource.startswith(prefix)), None)
-            if vendor is None or resource in found or resource in _VIRTUAL_GPU_RESOURCES:
-                continue
-            count = whole(value.value)
-            if count == 0:
-                continue
-            found[resource] = GpuRequest(
-                resource=resource,
-                vendor=vendor,
-                count=count,
-                place=value.place,
-                key_place=value.key_place,
-                mig_profile=profile_of_resource(resource),
-                shared=resource.endswith(".shared"),
-            )
+            request = gpu_request(resource, value)
+            if request is not None:
+                found.setdefault(resource, request)
     for request in found.values():
         request.virtual = virtual
     return list(found.values())
+
+
+def gpu_request(resource: str, value: Node) -> GpuRequest | None:
+    """The accelerators of one resource name and its amount; None for none, and for a resource of another kind."""
+    vendor = next((vendor for prefix, vendor in _VENDORS if resource.startswith(prefix)), None)
+    count = whole(value.value)
+    if vendor is None or count == 0 or resource in _VIRTUAL_GPU_RESOURCES:
+        return None
+    return GpuRequest(
+        resource=resource,
+        vendor=vendor,
+        count=count,
+        place=value.place,
+        key_place=value.key_place,
+        mig_profile=profile_of_resource(resource),
+        shared=resource.endswith(".shared"),
+    )
 
 
 def _memory_limit_mib(container: Node) -> float | None:
@@ -153,9 +214,8 @@ def _memory_limit_mib(container: Node) -> float | None:
     return quantity_mib(limit.value) if limit is not None else None
 
 
-def _startup_probe(container: Node) -> StartupProbe | None:
-    """Defaults: 3 failures, 10 s apart, no delay. Source: Kubernetes API reference, Probe v1 core."""
-    probe = container.get("startupProbe")
+def startup_probe(probe: Node | None) -> StartupProbe | None:
+    """The budget of a Probe. Defaults: 3 failures, 10 s apart, no delay. Source: Kubernetes API reference, Probe v1."""
     if probe is None or not probe.is_mapping:
         return None
     numbers = []
@@ -178,7 +238,7 @@ def _shared_memory(container: Node, spec: Node) -> SharedMemory | None:
         if path is None or path.text is None or path.text.rstrip("/") != "/dev/shm":  # noqa: S108
             continue
         name = text_at(mount, "name")
-        volume = next((v for v in _elements(spec, "volumes") if name is not None and text_at(v, "name") == name), None)
+        volume = next((v for v in elements(spec, "volumes") if name is not None and text_at(v, "name") == name), None)
         if volume is None:
             return SharedMemory("unknown", None, path.place)
         empty_dir = volume.get("emptyDir")
@@ -211,6 +271,11 @@ def _placement(spec: Node) -> Placement | None:
         found = _affinity_match(expression)
         if found is not None:
             matches.append(found)
+    return placement(matches)
+
+
+def placement(matches: list[tuple[NodeMatch, Sourced[str]]]) -> Placement | None:
+    """What several labels or instance types of one node, each with where it is written, say of its GPUs together."""
     if not matches:
         return None
     combined = combine([match for match, _ in matches])
@@ -239,7 +304,7 @@ def _required_affinity(spec: Node) -> list[Node]:
     if terms is None or len(list(terms.elements())) != 1:
         return []
     term = terms.element(0)
-    return _elements(term, "matchExpressions") if term is not None else []
+    return elements(term, "matchExpressions") if term is not None else []
 
 
 def _affinity_match(expression: Node) -> tuple[NodeMatch, Sourced[str]] | None:

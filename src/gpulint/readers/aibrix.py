@@ -47,6 +47,7 @@ def read_object(manifest: Manifest, project: Project) -> None:
             max_replicas=sourced_int(spec.get("maxReplicas")),
             scale_down=_scale_down(manifest),
             complete=complete,
+            part=text_at(spec, "subTargetSelector", "roleName"),
         )
     )
 

@@ -1,4 +1,4 @@
-"""KEDA ScaledObject: triggers, bounds, and the HPA behaviour that KEDA passes on."""
+"""KEDA ScaledObject and ScaledJob: triggers, bounds, the HPA behaviour that KEDA passes on, and the jobs it starts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
+from gpulint.model.workload import Workload
 from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, text_at
+from gpulint.readers._pods import read_pod
 from gpulint.readers.hpa import metric_meaning, scale_down
 from gpulint.source.yaml import Node
 
-MARKS = (("ScaledObject",),)
-KINDS = frozenset({("keda.sh", "ScaledObject")})
+MARKS = (("ScaledObject", "ScaledJob"),)
+KINDS = frozenset({("keda.sh", "ScaledObject"), ("keda.sh", "ScaledJob")})
 
 # Where each scaler keeps the name or query of its metric, and its target.
 # Source: KEDA documentation 2.18, "Scalers": cpu, memory, prometheus, gcp-stackdriver, datadog, cron.
@@ -24,6 +26,9 @@ _THRESHOLD_KEYS = ("threshold", "targetValue", "value", "queryValue")
 def read_object(manifest: Manifest, project: Project) -> None:
     spec = manifest.node.get("spec")
     if spec is None or not spec.is_mapping:
+        return
+    if manifest.kind == "ScaledJob":
+        _read_jobs(spec, manifest, project)
         return
     target = spec.at("scaleTargetRef", "name")
     triggers = spec.get("triggers")
@@ -47,6 +52,46 @@ def read_object(manifest: Manifest, project: Project) -> None:
             complete=complete,
         )
     )
+
+
+def _read_jobs(spec: Node, manifest: Manifest, project: Project) -> None:
+    """The job template, as a workload that runs to an end, and how many jobs KEDA starts.
+
+    Source: KEDA documentation 2.18, "Scaling Jobs".
+    """
+    triggers, template = spec.get("triggers"), spec.at("jobTargetRef", "template", "spec")
+    place = manifest.name_node().place
+    workload = None
+    if template is not None and template.is_mapping:
+        pod = read_pod(template)
+        pod.complete = pod.complete and manifest.ref.name is not None
+        workload = Workload(
+            ref=manifest.ref,
+            api_version=manifest.api_version,
+            place=place,
+            pods=[pod],
+            labels=manifest.labels(),
+            annotations=manifest.annotations(),
+            batch=True,
+        )
+        if workload.uses_gpus or workload.engines:
+            project.workloads.append(workload)
+    metrics = [_metric(trigger) for trigger in (triggers.elements() if triggers is not None else ())]
+    scaler = Autoscaler(
+        ref=manifest.ref,
+        place=place,
+        target=manifest.ref,
+        target_place=place,
+        metrics=[metric for metric in metrics if metric is not None],
+        metrics_known=triggers is not None and None not in metrics,
+        min_replicas=sourced_int(spec.get("minReplicaCount")),
+        max_replicas=sourced_int(spec.get("maxReplicaCount")),
+        complete=triggers is not None and workload is not None,
+        workload=workload,
+    )
+    project.autoscalers.append(scaler)
+    if workload is not None:
+        workload.autoscalers.append(scaler)
 
 
 def _metric(trigger: Node) -> ScalingMetric | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gpulint import engines
 from gpulint.model.project import Project
 from gpulint.model.workload import Pod, Workload
-from gpulint.readers._manifest import Manifest, sourced_int, text_at
+from gpulint.readers._manifest import Manifest, sourced_int, text_at, texts
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.source.yaml import Node
 
@@ -34,6 +34,11 @@ _SHAPES: dict[tuple[str, str], _Shape] = {
     ("apps", "ReplicaSet"): _Shape(("spec", "template"), selector_required=True),
     ("batch", "Job"): _Shape(("spec", "template"), batch=True),
     ("batch", "CronJob"): _Shape(("spec", "jobTemplate", "spec", "template"), batch=True),
+    ("argoproj.io", "Rollout"): _Shape(("spec", "template"), selector_required=True),
+    ("apps.kruise.io", "CloneSet"): _Shape(("spec", "template"), selector_required=True),
+    ("apps.kruise.io", "StatefulSet"): _Shape(("spec", "template"), selector_required=True),
+    ("apps.kruise.io", "DaemonSet"): _Shape(("spec", "template"), selector_required=True),
+    ("kubeflow.org", "Notebook"): _Shape(("spec", "template")),
 }
 _LEADER_WORKER_SET = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 KINDS = frozenset({*_SHAPES, _LEADER_WORKER_SET})
@@ -68,6 +73,7 @@ def _template_pods(manifest: Manifest, shape: _Shape) -> list[Pod]:
     if template is None or spec is None or not spec.is_mapping:
         return []
     pod = read_pod(spec)
+    pod.labels = {key: value.value for key, value in texts(template.at("metadata", "labels")).items()}
     # The API server refuses these kinds without a selector: such a document is a patch of another one.
     if manifest.ref.name is None or (shape.selector_required and manifest.node.at("spec", "selector") is None):
         pod.complete = False

@@ -266,12 +266,9 @@ class _Reader:
         self.placeholder_starts = [start for start, _ in spans]
         self.placeholder_ends = [end for _, end in spans]
         masked = _placeholders().sub(lambda match: "%" * len(match[0]), text)
-        self.data = masked.encode("utf-8", "replace")
-        # Byte offset -> character offset; None where they are the same.
-        self.characters: list[int] | None = None
-        if len(self.data) != len(text):
-            self.characters = [at for at, c in enumerate(masked) for _ in c.encode("utf-8", "replace")]
-            self.characters.append(len(text))
+        # So are characters beyond ASCII, one byte each: bytes and characters then have the same offsets, and
+        # tree-sitter-bash 0.25.1 ends the process on `{` before a code point beyond Unicode's assigned planes.
+        self.data = bytes(ord(c) if c < "\x80" else 0x5F for c in masked)
         self.inherited = frozenset(variables)
         self.variables = variables
         self.arrays: dict[str, list[Word]] = {}
@@ -305,10 +302,10 @@ class _Reader:
     # -- offsets
 
     def start(self, node: Node) -> int:
-        return node.start_byte if self.characters is None else self.characters[node.start_byte]
+        return node.start_byte
 
     def end(self, node: Node) -> int:
-        return node.end_byte if self.characters is None else self.characters[node.end_byte]
+        return node.end_byte
 
     def source(self, node: Node) -> str:
         return self.text[self.start(node) : self.end(node)]
@@ -616,7 +613,7 @@ class _Reader:
         if kind in ("$", "{", "}", "[", "]", "(", ")") or not node.is_named:
             return [_Part(Piece(self.text[start:end], start, end), quoted=False)]
         # A command's output mostly is one word, as in `--host $(hostname -i)`; `$(cat args.txt)` says that it is not.
-        several = kind == "command_substitution" and not quoted and _holds_several(self.text[start:end])
+        several = kind == "command_substitution" and not quoted and holds_several(self.text[start:end])
         return [_Part(Piece(None, start, end), quoted, many=several)]
 
     def string_parts(self, node: Node, depth: int) -> list[_Part]:
@@ -676,7 +673,7 @@ class _Reader:
         value = self.lookup(name)
         if isinstance(value, str) and self.affordable(len(value)):
             return _Part(Piece(value, start, end), quoted, expansion=True)
-        several = not quoted and _holds_several(name)
+        several = not quoted and holds_several(name)
         words = self.arrays.get(name)
         return _Part(Piece(None, start, end), quoted, many=several and words is None, expansion=True)
 
@@ -721,7 +718,7 @@ class _Reader:
             return unknown
         value = self.lookup(name_text)
         if value is None or name_text in ("@", "*"):
-            return unknown._replace(many=not quoted and _holds_several(name_text))
+            return unknown._replace(many=not quoted and holds_several(name_text))
         given = isinstance(value, str) and (value != "" or ":" not in operator)
         if operator[-1] == "?":
             return self.expanded(name_text, node, quoted)
@@ -732,7 +729,7 @@ class _Reader:
             text = text if text is None or self.affordable(len(text)) else None
             if operator[-1] == "=" and not given:
                 self.variables[name_text] = text
-        several = text is None and not quoted and _holds_several(name_text)
+        several = text is None and not quoted and holds_several(name_text)
         if len(rest) == 2 and not given and rest[1].type in ("string", "raw_string"):
             quoted = True
         return _Part(Piece(text, start, end), quoted, many=several, expansion=True)
@@ -831,7 +828,7 @@ class _Builder:
         self.many = False
 
 
-def _holds_several(name: str) -> bool:
+def holds_several(name: str) -> bool:
     """Whether a variable, by its name, holds any number of words."""
     upper = name.upper()
     return any(part in upper for part in _SEVERAL)

@@ -1,0 +1,224 @@
+"""What becomes known when all files are read: variables that come from ConfigMaps, and what kustomizations build."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+
+from gpulint.model.project import Project
+from gpulint.model.workload import Workload
+from gpulint.readers._manifest import Manifest, text_at
+from gpulint.source.environment import with_text
+from gpulint.source.kustomize import Build, Builder, Merged, Resource
+from gpulint.source.text import Place
+from gpulint.source.yaml import Document, Node, documents
+
+# The values of a ConfigMap by key; None for one that is not known.
+Data = Mapping[str, Node | None]
+# Gives the data of a ConfigMap of this name, where it is known.
+Lookup = Callable[[str], Data | None]
+# Reads one object into a project.
+Read = Callable[[Manifest, Project], None]
+
+_DEEPEST = 40
+_CONTAINER_LISTS = ("containers", "initContainers")
+# A ConfigMap farther away than this (folders up and down) belongs to something else.
+_FARTHEST_FOLDERS = 2
+
+
+def read_overlays(project: Project, kustomizations: Sequence[str], read: Read) -> None:
+    """Adds the workloads that kustomizations change on the way from their bases.
+
+    Only those of kustomizations that no other takes in, and that hold an accelerator or an engine.
+    """
+    known = {w.place.source.path: w for w in project.workloads if w.uses_gpus or w.engines}
+    if not known or not kustomizations:
+        return
+    builder = Builder(project.open_file)
+    folders = list(dict.fromkeys(posixpath.dirname(path) or "." for path in kustomizations))
+    taken_in = {reference for folder in folders for reference in builder.references(folder)}
+    written = {(w.place.source.path, w.place.start): w for w in project.workloads}
+    for folder in folders:
+        node = builder.kustomization(folder)
+        if folder in taken_in or node is None or text_at(node, "kind") == "Component":
+            continue
+        if not _holds(builder, folder, known, set()):
+            continue
+        build = builder.build(folder)
+        for resource in build.resources:
+            _read_resource(resource, build, folder, written, read, project)
+
+
+def _holds(builder: Builder, folder: str, known: Mapping[str, Workload], seen: set[str]) -> bool:
+    """Whether a kustomization takes in a file with a workload that matters."""
+    folder = posixpath.normpath(folder)
+    node = builder.kustomization(folder)
+    if folder in seen or node is None:
+        return False
+    seen.add(folder)
+    for key in ("resources", "bases", "components"):
+        entries = node.get(key)
+        for entry in entries.elements() if entries is not None else ():
+            if entry.text is None:
+                continue
+            path = posixpath.normpath(posixpath.join(folder, entry.text))
+            if path in known or ("://" not in entry.text and _holds(builder, path, known, seen)):
+                return True
+    return False
+
+
+def _read_resource(
+    resource: Resource,
+    build: Build,
+    folder: str,
+    written: Mapping[tuple[str, int], Workload],
+    read: Read,
+    project: Project,
+) -> None:
+    if not resource.known or resource.kind == "ConfigMap":
+        return
+    with_variables = with_environment(resource.node, lambda name: _data(name, build))
+    if with_variables is None and not resource.changed:
+        return  # as its own file has it
+    manifest = Manifest.of(with_variables or resource.node)
+    if manifest is None:
+        return
+    scratch = Project(open_file=project.open_file)
+    read(manifest, scratch)
+    for workload in scratch.workloads:
+        if workload.uses_gpus or workload.engines:
+            workload.overlay = folder
+            same = written.get((workload.place.source.path, workload.place.start))
+            if same is not None:  # one object in several forms: what holds for all of them is told once
+                workload.ref = same.ref
+            project.workloads.append(workload)
+
+
+def _data(name: str, build: Build) -> Data | None:
+    for resource in build.resources:
+        if resource.kind == "ConfigMap" and name in resource.names and resource.known:
+            return _data_of(resource.node)
+    return build.config_maps.get(name)
+
+
+def _data_of(config_map: Node) -> Data:
+    data = config_map.get("data")
+    return dict(data.items()) if data is not None else {}
+
+
+# -- ConfigMaps of the project
+
+
+def read_config_maps(project: Project, read: Read) -> None:
+    """Reads the workloads again whose variables come from ConfigMaps that are near them."""
+    if not project.awaiting:
+        return
+    config_maps: dict[str, list[tuple[Manifest, Place]]] = {}
+    for path in project.config_map_files:
+        source = project.open_file(path)
+        for document in documents(source) if source is not None else ():
+            manifest = Manifest.of(document.root) if isinstance(document, Document) else None
+            if manifest is not None and manifest.kind == "ConfigMap" and manifest.ref.name is not None:
+                config_maps.setdefault(manifest.ref.name, []).append((manifest, manifest.name_node().place))
+    if not config_maps:
+        return
+    for awaiting, workloads in project.awaiting:
+        manifest = Manifest.of(awaiting)
+        assert manifest is not None  # it was read as one
+        origin = manifest.name_node().place
+
+        def lookup(name: str, manifest: Manifest = manifest, origin: Place = origin) -> Data | None:
+            fitting = [
+                candidate
+                for candidate in config_maps.get(name, ())
+                if candidate[0].ref.namespace in (None, manifest.ref.namespace) or manifest.ref.namespace is None
+            ]
+            near = [candidate for candidate in fitting if project.is_near(origin, candidate[1], _FARTHEST_FOLDERS)]
+            found = project.nearest(near, origin, lambda candidate: candidate[1])
+            return _data_of(found[0].node) if found is not None else None
+
+        node = with_environment(manifest.node, lookup)
+        again = Manifest.of(node) if node is not None else None
+        if again is None or any(workload.autoscalers for workload in workloads):
+            continue
+        scratch = Project(open_file=project.open_file)
+        read(again, scratch)
+        if len(scratch.workloads) == len(workloads):
+            for old, new in zip(workloads, scratch.workloads, strict=True):
+                new.ref = old.ref
+                project.workloads[project.workloads.index(old)] = new
+
+
+# -- variables
+
+
+def with_environment(node: Node, lookup: Lookup, depth: int = 0) -> Node | None:
+    """The object with what its containers take from ConfigMaps written in; None where nothing of it is known."""
+    if depth > _DEEPEST or node.is_scalar:
+        return None
+    if node.is_sequence:
+        inner = [with_environment(element, lookup, depth + 1) for element in node.elements()]
+        if not any(inner):
+            return None
+        return Merged(node, [new or old for new, old in zip(inner, node.elements(), strict=True)])
+    parts: dict[str, Node] = {}
+    for key, value in node.items():
+        if key in _CONTAINER_LISTS and value.is_sequence:
+            elements = [(_container(e, lookup) if e.is_mapping else None) or e for e in value.elements()]
+            if any(isinstance(e, Merged) for e in elements):
+                parts[key] = Merged(value, elements)
+        elif key not in ("metadata", "status"):
+            changed = with_environment(value, lookup, depth + 1)
+            if changed is not None:
+                parts[key] = changed
+    return Merged(node, {**dict(node.items()), **parts}) if parts else None
+
+
+def _container(container: Node, lookup: Lookup) -> Node | None:
+    env, env_from = container.get("env"), container.get("envFrom")
+    entries: dict[str, Node] = {}
+    unresolved: list[Node] = []
+    known = False
+    for source in env_from.elements() if env_from is not None else ():
+        name = text_at(source, "configMapRef", "name")
+        data = lookup(name) if name is not None else None
+        if data is None or env_from is None:
+            unresolved.append(source)
+            continue
+        known = True
+        prefix = text_at(source, "prefix") or ""
+        for key, value in data.items():
+            entries[prefix + key] = _entry(env_from, prefix + key, value)
+    own: list[Node] = []
+    for element in env.elements() if env is not None else ():
+        reference = element.at("valueFrom", "configMapKeyRef")
+        name, key = text_at(reference, "name"), text_at(reference, "key")
+        data = lookup(name) if name is not None and key is not None else None
+        value = data.get(key or "") if data is not None else None
+        name_node = element.get("name")
+        if value is not None and name_node is not None:
+            known = True
+            element = Merged(element, {"name": name_node, "value": value})  # noqa: PLW2901
+        own.append(element)
+        entries.pop(text_at(element, "name") or "", None)
+    if not known:
+        return None
+    face = env if env is not None else env_from
+    assert face is not None  # one of them holds what is known
+    parts = {key: value for key, value in container.items() if key not in ("env", "envFrom")}
+    parts["env"] = Merged(face, [*entries.values(), *own])
+    if unresolved and env_from is not None:
+        parts["envFrom"] = Merged(env_from, unresolved)
+    return Merged(container, parts)
+
+
+def _entry(face: Node, name: str, value: Node | None) -> Node:
+    if value is None:
+        return Merged(_mapping(face), {"name": with_text(face, name, face.key_place), "valueFrom": _mapping(face)})
+    return Merged(_mapping(face), {"name": with_text(value, name, value.key_place), "value": value})
+
+
+def _mapping(face: Node) -> Node:
+    """An empty mapping at the first element of a list of mappings."""
+    element = face.element(0)
+    return Merged(element, {}) if element is not None else face

@@ -1,0 +1,337 @@
+"""KServe InferenceService, ServingRuntime and ClusterServingRuntime."""
+
+from __future__ import annotations
+
+from gpulint import engines
+from gpulint.engines.launch import Launch, Word, words_of
+from gpulint.hardware.labels import match_label
+from gpulint.metrics.promql import meanings, parse
+from gpulint.metrics.table import Meaning
+from gpulint.model.autoscaler import Autoscaler, ScalingMetric
+from gpulint.model.engine import Engine
+from gpulint.model.project import Project
+from gpulint.model.values import ObjectRef, Setting, Sourced
+from gpulint.model.workload import Container, Placement, Pod, Workload
+from gpulint.readers import knative
+from gpulint.readers._manifest import Manifest, count, sourced_int, sourced_number, text_at, texts
+from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
+from gpulint.readers.hpa import metric_meaning, scale_down
+from gpulint.source.yaml import Node
+
+MARKS = (
+    ("serving.kserve.io",),
+    ("InferenceService", "ServingRuntime"),
+    (*ACCELERATOR_WORDS, *engines.marks(), "serving.kserve.io/gke-accelerator"),
+)
+_RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
+KINDS = frozenset({("serving.kserve.io", kind) for kind in ("InferenceService", *_RUNTIMES)})
+
+# The keys under which a component keeps its server; a runtime completes the container there.
+# Source: kserve pkg/apis/serving/v1beta1, PredictorSpec and ExplainerSpec.
+_SERVERS = (
+    "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm",
+    "paddle", "art",
+)  # fmt: skip
+_MODES = {"Standard": "standard", "RawDeployment": "standard", "Knative": "knative", "Serverless": "knative"}
+# Flags by which arguments of the Hugging Face server are known for its vLLM backend.
+_TELLING = frozenset({
+    "--gpu-memory-utilization", "--max-model-len", "--max-num-seqs", "--tensor-parallel-size", "--kv-cache-dtype",
+    "--enforce-eager", "--max-num-batched-tokens", "--pipeline-parallel-size",
+})  # fmt: skip
+_HUGGING_FACE = "hf://"
+_ACCELERATOR_ANNOTATION = "serving.kserve.io/gke-accelerator"
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    spec = manifest.node.get("spec")
+    if spec is None:
+        return
+    if manifest.kind in _RUNTIMES:
+        _add(manifest, project, _runtime_pods(spec))
+        return
+    for component in ("predictor", "transformer", "explainer"):
+        node = spec.get(component)
+        if node is None or not node.is_mapping:
+            continue
+        pods = _component_pods(manifest, node, component)
+        workload = _add(manifest, project, pods, sourced_int(node.get("minReplicas")))
+        if workload is None:
+            continue
+        workload.part = component
+        if manifest.ref.name is not None:
+            name = f"{manifest.ref.name}-{component}"
+            workload.scaled_as.append(ObjectRef("Deployment", manifest.ref.namespace, name))
+        scaler = _autoscaler(manifest, node)
+        if scaler is not None:
+            scaler.part = component
+            project.autoscalers.append(scaler)
+
+
+def _add(
+    manifest: Manifest, project: Project, pods: list[Pod], replicas: Sourced[int] | None = None
+) -> Workload | None:
+    if not pods:
+        return None
+    workload = Workload(
+        ref=manifest.ref,
+        api_version=manifest.api_version,
+        place=manifest.name_node().place,
+        pods=pods,
+        labels=manifest.labels(),
+        annotations=manifest.annotations(),
+        replicas=replicas,
+        multi_node=len(pods) > 1,
+    )
+    project.workloads.append(workload)
+    return workload
+
+
+# -- pods
+
+
+def _runtime_pods(spec: Node) -> list[Pod]:
+    """The pods of a runtime as it stands: an InferenceService sets resources and adds arguments."""
+    pods = [read_pod(spec)]
+    worker = spec.get("workerSpec")
+    if worker is not None and worker.is_mapping:
+        pods = [read_pod(spec, role="head"), read_pod(worker, role="worker", per_group=None)]
+    for pod in pods:
+        pod.complete = False
+        for container in pod.containers:
+            if container.engine is not None:
+                container.engine.arguments_known = False
+    return [pod for pod in pods if pod.containers]
+
+
+def _component_pods(manifest: Manifest, component: Node, role: str) -> list[Pod]:
+    """The pods of a component. What stands under `model` or a framework's name is completed by a runtime."""
+    key = next((key for key in _SERVERS if component.get(key) is not None), None)
+    server = component.get(key) if key is not None else None
+    worker = component.get("workerSpec")
+    own = elements(component, "containers")
+    nodes = [server, *own] if server is not None and server.is_mapping else own
+    head = read_pod(component, role=role, containers_at=nodes)
+    if server is not None and server.is_mapping and head.containers:
+        container = head.containers[0]
+        container.engine = container.engine or _runtime_engine(container, server, key or "", worker)
+        if container.engine is not None:
+            container.engine.container = container
+            container.engine.arguments_known = False
+            if worker is None:
+                _keep_to_one_pod(container.engine)
+    head.complete = server is None and worker is None and head.complete and manifest.ref.name is not None
+    head.placement = head.placement or _annotated_placement(manifest, component)
+    pods = [head]
+    if worker is not None:
+        # The head runs the first pipeline stage, each worker another one.
+        stages = count(worker.get("pipelineParallelSize"), default=2)
+        follower = read_pod(worker, role="worker", per_group=max(stages - 1, 0) if stages is not None else None)
+        follower.complete = False
+        pods.append(follower)
+    return [pod for pod in pods if pod.containers or pod.role == "worker"]
+
+
+def _annotated_placement(manifest: Manifest, component: Node) -> Placement | None:
+    """KServe turns this annotation into the node label of the same name.
+
+    Source: kserve pkg/webhook/admission/pod/accelerator_injector.go.
+    """
+    annotations = {**manifest.annotations(), **texts(component.get("annotations"))}
+    product = annotations.get(_ACCELERATOR_ANNOTATION)
+    match = match_label("cloud.google.com/gke-accelerator", product.value) if product is not None else None
+    if match is None or product is None:
+        return None
+    why = Sourced(f"{_ACCELERATOR_ANNOTATION}: {product.value}", product.place, product.key_place)
+    return Placement(match.gpus, why, match.mig_profile, match.shared, match.gpu_count, match.interconnect)
+
+
+# -- the engine behind a runtime
+
+
+def _runtime_engine(container: Container, server: Node, key: str, worker: Node | None) -> Engine | None:
+    """vLLM, where a server of the format Hugging Face or vLLM is told what only vLLM understands.
+
+    KServe appends these arguments to those of the runtime, so they win.
+    Source: kserve pkg/controller/v1beta1/inferenceservice/utils, MergeRuntimeContainers; huggingfaceserver's arguments.
+    """
+    args = server.get("args")
+    words = words_of(args, container.env) if args is not None and args.is_sequence else []
+    formats = {key.lower(), (text_at(server, "modelFormat", "name") or "").lower()}
+    runtime = (text_at(server, "runtime") or "").lower()
+    if not ("vllm" in formats or "vllm" in runtime or ("huggingface" in formats and _is_for_vllm(words))):
+        return None
+    # No args of its own: the runtime's come before, so that a flag not seen here is no default.
+    launch = Launch(container.image, None, None, container.env, container.place, env_known=False)
+    engine = engines.start("vllm", launch, words, server.key_place)
+    if engine is None:
+        return None
+    if engine.model is None or engine.model.value is None:
+        engine.model = _model(server, words) or engine.model
+    if worker is not None:
+        engine.ray_cluster = True
+        for field, name in (("tensor_parallel", "tensorParallelSize"), ("pipeline_parallel", "pipelineParallelSize")):
+            size = worker.get(name)
+            if size is not None:
+                found = sourced_int(size)
+                setting = Setting(found.value if found is not None else None, f"workerSpec.{name}", size.entry_place)
+                setattr(engine, field, setting)
+    return engine
+
+
+def _keep_to_one_pod(engine: Engine) -> None:
+    """In a pod without workers, whatever the runtime adds to a size that is written can only take more of its GPUs."""
+    if engine.tensor_parallel is None or engine.tensor_parallel.default:
+        return
+    for field in ("pipeline_parallel", "data_parallel", "nodes"):
+        setting: Setting[int] | None = getattr(engine, field)
+        if setting is not None and setting.default:
+            setting.value = 1
+    if engine.executor is not None and engine.executor.default:
+        engine.executor = None  # no other node that it could reach
+
+
+def _is_for_vllm(words: list[Word]) -> bool:
+    flags = {}
+    for index, word in enumerate(words):
+        name, equals, value = (word.text or word.prefix).partition("=")
+        after = words[index + 1].text if index + 1 < len(words) else None
+        flags[name.replace("_", "-")] = value if equals else after
+    backend = flags.get("--backend")
+    return backend == "vllm" or (backend in (None, "auto") and not _TELLING.isdisjoint(flags))
+
+
+def _model(server: Node, words: list[Word]) -> Setting[str] | None:
+    """The model that the Hugging Face server is told to fetch, or that is mounted from the Hub."""
+    for index, word in enumerate(words):
+        name, equals, value = (word.text or "").partition("=")
+        if name.replace("_", "-") == "--model-id":
+            at = word if equals or index + 1 == len(words) else words[index + 1]
+            return Setting((value if equals else at.text) or None, name, at.place)
+    uri = server.get("storageUri")
+    if uri is None:
+        return None
+    return hub_model(uri, "storageUri")
+
+
+def hub_model(uri: Node, spelled: str) -> Setting[str]:
+    """The model of a storage URI: known where it is one of the Hugging Face Hub (`hf://owner/name:revision`)."""
+    text = uri.text or ""
+    name = text[len(_HUGGING_FACE) :].partition(":")[0] if text.startswith(_HUGGING_FACE) else ""
+    is_known = name.count("/") == 1 and not any(mark in name for mark in "${}<>")
+    return Setting(name if is_known else None, spelled, uri.entry_place)
+
+
+# -- autoscaling
+
+
+def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
+    """What scales a component: an HPA or KEDA in standard mode, Knative's autoscaler else; the cluster has a default.
+
+    Source: kserve pkg/controller/v1beta1/inferenceservice/reconcilers (hpa, keda, knative, autoscaler); in standard
+    mode the class is hpa unless an annotation says otherwise, and an HPA without a metric is one on CPU at 80 %.
+    """
+    annotations = {**manifest.annotations(), **texts(component.get("annotations"))}
+    mode_text = annotations.get("serving.kserve.io/deploymentMode")
+    mode = _MODES.get(mode_text.value) if mode_text is not None else None
+    class_text = annotations.get("serving.kserve.io/autoscalerClass")
+    class_ = class_text.value if class_text is not None else None
+    if (mode_text is not None and mode is None) or class_ in ("none", "external"):
+        return None
+    scaling, metric = component.get("autoScaling"), component.get("scaleMetric")
+    low, high = sourced_int(component.get("minReplicas")), sourced_int(component.get("maxReplicas"))
+    is_annotated = mode != "standard" and knative.is_configured(annotations)
+    if scaling is None and metric is None and high is None and low is None and not is_annotated:
+        return None
+    scaler = Autoscaler(
+        ref=manifest.ref,
+        place=component.key_place,
+        target=manifest.ref,
+        target_place=manifest.name_node().place,
+        metrics_known=False,
+        min_replicas=low,
+        max_replicas=high,
+    )
+    if is_annotated and scaling is None:
+        from_annotations = knative.autoscaler(manifest, annotations)
+        from_annotations.place = scaler.place
+        from_annotations.min_replicas = low or from_annotations.min_replicas
+        from_annotations.max_replicas = high or from_annotations.max_replicas
+        scaler = from_annotations
+    if scaling is not None and scaling.is_mapping:
+        scaler.metrics, scaler.metrics_known = _metrics(scaling.get("metrics"), is_hpa=class_ in (None, "hpa"))
+        scaler.scale_down = scale_down(scaling.at("behavior", "scaleDown"))
+    elif metric is not None and metric.text is not None:
+        target = sourced_number(component.get("scaleTarget"))
+        if mode == "standard" and metric.text == "memory" and target is None:
+            scaler.default_metric = metric.entry_place  # KServe has no default target for it and sets no metric
+        else:
+            scaler.metrics, scaler.metrics_known = [knative.scaling_metric(metric.text, metric.place, target)], True
+    elif mode == "standard" and class_ in (None, "hpa") and high is not None and high.value > max(_lowest(low), 1):
+        maximum = component.get("maxReplicas")
+        scaler.default_metric = maximum.entry_place if maximum is not None else None
+    return scaler
+
+
+def _lowest(minimum: Sourced[int] | None) -> int:
+    return minimum.value if minimum is not None else 1
+
+
+def _metrics(node: Node | None, *, is_hpa: bool) -> tuple[list[ScalingMetric], bool]:
+    """The metrics of `autoScaling`, and whether these are all; the class hpa passes over all but Resource metrics."""
+    found = [metric for element in (node.elements() if node is not None else ()) for metric in _metric(element)]
+    if is_hpa:
+        acting = [metric for metric in found if metric.type == "Resource"]
+        return acting, bool(acting) and len(acting) == len(found)
+    return found, bool(found) and node is not None and len(found) >= len(list(node.elements()))
+
+
+def _metric(element: Node) -> list[ScalingMetric]:
+    kind = text_at(element, "type")
+    if kind == "External":
+        query = element.at("external", "metric", "query")
+        if query is None or query.text is None:
+            return []
+        return [_queried(query, element.at("external", "target"))]
+    if kind == "PodMetric":
+        block = element.get("podmetric")
+        names = block.at("metric", "metricNames") if block is not None else None
+        target = block.get("target") if block is not None else None
+        threshold = sourced_number(target.get("value") or target.get("averageValue")) if target is not None else None
+        return [
+            ScalingMetric("Pods", name.text, name.place, metric_meaning(name.text), threshold=threshold)
+            for name in (names.elements() if names is not None else ())
+            if name.text is not None
+        ]
+    name = element.at("resource", "name")
+    if kind != "Resource" or name is None or name.text not in ("cpu", "memory"):
+        return []
+    target = element.at("resource", "target")
+    threshold = None
+    if target is not None:
+        threshold = sourced_number(target.get("averageUtilization") or target.get("averageValue"))
+    is_share = target is None or target.get("averageValue") is None
+    return [
+        ScalingMetric(
+            "Resource",
+            name.text,
+            name.place,
+            frozenset({Meaning.CPU if name.text == "cpu" else Meaning.HOST_MEMORY}),
+            target_type="Utilization" if is_share else "AverageValue",
+            threshold=threshold,
+        )
+    ]
+
+
+def _queried(query: Node, target: Node | None) -> ScalingMetric:
+    parsed = parse(query.text or "")
+    value = target.get("averageValue") or target.get("value") if target is not None else None
+    return ScalingMetric(
+        type="prometheus",
+        name=query.text or "",
+        place=query.place,
+        meanings=meanings(parsed) if parsed is not None else frozenset(),
+        query=parsed,
+        query_node=query,
+        target_type=text_at(target, "type"),
+        threshold=sourced_number(value),
+    )

@@ -1,0 +1,125 @@
+"""KServe LLMInferenceService and LLMInferenceServiceConfig: vLLM, as KServe's presets start it."""
+
+from __future__ import annotations
+
+from gpulint import engines
+from gpulint.engines.launch import Launch, Word, words_of, words_of_text
+from gpulint.model.engine import Engine
+from gpulint.model.project import Project
+from gpulint.model.values import ObjectRef, Setting
+from gpulint.model.workload import Container, Pod, Workload
+from gpulint.readers._manifest import Manifest, sourced_int, text_at
+from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
+from gpulint.readers.kserve import hub_model
+from gpulint.source.yaml import Node
+
+MARKS = (("LLMInferenceService",), (*ACCELERATOR_WORDS, *engines.marks()))
+KINDS = frozenset({("serving.kserve.io", kind) for kind in ("LLMInferenceService", "LLMInferenceServiceConfig")})
+
+# The presets' container, and the variable whose words they append to the command line.
+# Source: kserve config/llmisvcconfig/config-llm-template.yaml and its siblings.
+_MAIN = "main"
+_ADDITIONAL_ARGS = "VLLM_ADDITIONAL_ARGS"
+_DRA_ANNOTATION = "serving.kserve.io/exp-dra-device-class"
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    """Adds a workload for the decode (or only) pods and one for the prefill pods: each has its own replicas."""
+    spec = manifest.node.get("spec")
+    if spec is None:
+        return
+    prefill = spec.get("prefill")
+    for role, node in ((None, spec), ("prefill", prefill)):
+        if node is None or not node.is_mapping:
+            continue
+        pods = _pods(manifest, spec, node, role)
+        if not pods:
+            continue
+        workload = Workload(
+            ref=manifest.ref,
+            api_version=manifest.api_version,
+            place=manifest.name_node().place,
+            pods=pods,
+            labels=manifest.labels(),
+            annotations=manifest.annotations(),
+            replicas=sourced_int(node.get("replicas")),
+            multi_node=node.get("worker") is not None,
+            part=role or ("decode" if prefill is not None else None),
+        )
+        if manifest.ref.name is not None and manifest.kind == "LLMInferenceService":
+            name = f"{manifest.ref.name}-kserve{'-prefill' if role == 'prefill' else ''}"
+            kind = "LeaderWorkerSet" if workload.multi_node else "Deployment"
+            workload.scaled_as.append(ObjectRef(kind, manifest.ref.namespace, name))
+        project.workloads.append(workload)
+
+
+def _pods(manifest: Manifest, spec: Node, node: Node, role: str | None) -> list[Pod]:
+    """The containers stand directly under `template` and `worker`. Presets and base configurations complete them."""
+    template, worker = node.get("template"), node.get("worker")
+    pods: list[Pod] = []
+    for of, per_group in ((template, 1), (worker, _workers(node))):
+        if of is None or not of.is_mapping:
+            continue
+        name = role or ("worker" if of is worker else None)
+        pod = read_pod(of, role=name, per_group=per_group)
+        pod.complete = False
+        pod.dra_claims = pod.dra_claims or _DRA_ANNOTATION in manifest.annotations()
+        for container, at in zip(pod.containers, elements(of, "containers"), strict=False):
+            if container.name == _MAIN and at.get("command") is None:
+                container.engine = _engine(manifest, spec, node, container, at)
+        pods.append(pod)
+    return [pod for pod in pods if pod.containers]
+
+
+def _workers(node: Node) -> int | None:
+    """Pods of a group besides its leader. Source: kserve pkg/apis/serving/v1alpha1, ParallelismSpec.GetSize."""
+    data, local = sourced_int(node.at("parallelism", "data")), sourced_int(node.at("parallelism", "dataLocal"))
+    stages = sourced_int(node.at("parallelism", "pipeline"))
+    if data is not None or local is not None:
+        return max((data.value if data else 1) // max(local.value if local else 1, 1), 1) - 1
+    return max(stages.value - 1, 0) if stages is not None else None
+
+
+def _engine(manifest: Manifest, spec: Node, node: Node, container: Container, at: Node) -> Engine | None:
+    """`vllm serve`, with the arguments of the specification, of the variable and of the container, in this order."""
+    args = at.get("args")
+    given = words_of(args, container.env) if args is not None and args.is_sequence else []
+    additional = _additional_words(at)
+    env = {name: variable for name, variable in container.env.items() if name != _ADDITIONAL_ARGS}
+    words = [*(additional or ()), *given]
+    is_whole = manifest.kind == "LLMInferenceService" and spec.get("baseRefs") is None and additional is not None
+    own = words if is_whole else None  # what a base configuration adds is not known
+    launch = Launch(container.image, None, own, env, container.place, env_known=at.get("envFrom") is None)
+    engine = engines.start("vllm", launch, words, container.place)
+    if engine is None:
+        return None
+    engine.container = container
+    uri = spec.at("model", "uri")
+    if uri is not None:
+        engine.model = hub_model(uri, "model.uri")
+    parallelism = node.get("parallelism")
+    is_group = node.get("worker") is not None
+    for field, key in (
+        ("tensor_parallel", "tensor"),
+        ("pipeline_parallel", "pipeline"),
+        ("data_parallel", "data"),
+        ("data_parallel_local", "dataLocal"),
+    ):
+        current: Setting[int] | None = getattr(engine, field)
+        if current is not None and not current.default:
+            continue
+        size = parallelism.get(key) if parallelism is not None else None
+        if size is not None and (key == "tensor" or is_group):
+            found = sourced_int(size)
+            setattr(engine, field, Setting(found.value if found else None, f"parallelism.{key}", size.entry_place))
+    if is_group and engine.data_parallel_local is None and parallelism is not None and parallelism.get("data"):
+        engine.data_parallel_local = Setting(1, "parallelism.dataLocal", None, default=True)
+    return engine
+
+
+def _additional_words(container: Node) -> list[Word] | None:
+    for variable in elements(container, "env"):
+        if text_at(variable, "name") == _ADDITIONAL_ARGS:
+            value = variable.get("value")
+            return words_of_text(value) if value is not None else None
+    return []

@@ -1,0 +1,113 @@
+"""KubeRay RayCluster, RayJob, RayCronJob and RayService: head and worker groups as the pods of one workload."""
+
+from __future__ import annotations
+
+from gpulint import engines
+from gpulint.model.project import Project
+from gpulint.model.quantity import quantity_mib
+from gpulint.model.workload import Container, Pod, SharedMemory, Workload
+from gpulint.readers import ray_serve
+from gpulint.readers._manifest import Manifest, count, sourced_int, text_at
+from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
+from gpulint.source.yaml import Node
+
+MARKS = (("ray.io",), (*ACCELERATOR_WORDS, *engines.marks(), *ray_serve.WORDS))
+# Where each kind keeps its cluster. Source: KubeRay ray-operator/apis/ray/v1.
+_CLUSTERS: dict[str, tuple[str, ...]] = {
+    "RayCluster": ("spec",),
+    "RayJob": ("spec", "rayClusterSpec"),
+    "RayCronJob": ("spec", "jobTemplate", "rayClusterSpec"),
+    "RayService": ("spec", "rayClusterConfig"),
+}
+KINDS = frozenset({("ray.io", kind) for kind in _CLUSTERS})
+
+
+def read_object(manifest: Manifest, project: Project) -> None:
+    cluster = manifest.node.at(*_CLUSTERS[manifest.kind])
+    pods = read_cluster(cluster) if cluster is not None else []
+    if manifest.ref.name is None:
+        for pod in pods:
+            pod.complete = False
+    config = manifest.node.at("spec", "serveConfigV2") if manifest.kind == "RayService" else None
+    inner = config.embedded() if config is not None else None
+    applications = ray_serve.read_applications(inner.root, pods) if inner is not None else []
+    pods += [deployment.pod for deployment in applications if deployment.pod is not None]
+    if not pods:
+        return
+    workload = Workload(
+        ref=manifest.ref,
+        api_version=manifest.api_version,
+        place=manifest.name_node().place,
+        pods=pods,
+        labels=manifest.labels(),
+        annotations=manifest.annotations(),
+        multi_node=len(pods) > 1 or pods[0].per_group != 1,
+        batch=manifest.kind in ("RayJob", "RayCronJob"),
+    )
+    project.workloads.append(workload)
+    ray_serve.add_autoscalers(applications, workload, project)
+
+
+def read_cluster(spec: Node) -> list[Pod]:
+    """The pods of a RayCluster's specification: the head, and each worker group with as many as it always has."""
+    pods: list[Pod] = []
+    head = spec.at("headGroupSpec", "template", "spec")
+    if head is not None and head.is_mapping:
+        pods.append(_pod(head, "head", 1))
+    autoscaling = spec.get("enableInTreeAutoscaling")
+    is_fixed = autoscaling is None or autoscaling.value is False
+    groups = spec.get("workerGroupSpecs")
+    for group in groups.elements() if groups is not None else ():
+        template = group.at("template", "spec")
+        if template is not None and template.is_mapping:
+            pods.append(
+                _pod(template, text_at(group, "groupName") or "worker", _pods_of_group(group, is_fixed=is_fixed))
+            )
+    if head is None:
+        for pod in pods:
+            pod.complete = False
+    return pods
+
+
+def _pod(spec: Node, role: str, per_group: int | None) -> Pod:
+    pod = read_pod(spec, role=role, per_group=per_group)
+    for index, container in enumerate(pod.containers):
+        if index == 0 and container.shared_memory is None:
+            container.shared_memory = _operators_shared_memory(container, spec)
+        if index == 0 and spec.at("containers", 0, "command") is None:
+            container.engine = None  # KubeRay starts a Ray node there, whatever the image would start by itself
+        if container.engine is not None:
+            container.engine.ray_cluster = True
+    return pod
+
+
+def _operators_shared_memory(container: Container, spec: Node) -> SharedMemory:
+    """KubeRay mounts memory at /dev/shm of the Ray container, as large as its memory request or else its limit.
+
+    Source: KubeRay ray-operator/controllers/ray/common/pod.go, addEmptyDir and findMemoryReqOrLimit.
+    """
+    resources = spec.at("containers", 0, "resources")
+    size_mib = None
+    for side in ("requests", "limits"):
+        memory = resources.at(side, "memory") if resources is not None else None
+        if memory is not None:
+            size_mib = quantity_mib(memory.value)
+            break
+    return SharedMemory("Memory", size_mib, container.place)
+
+
+def _pods_of_group(group: Node, *, is_fixed: bool) -> int | None:
+    """Pods of a worker group: replicas × hosts of each; None where the autoscaler decides."""
+    replicas = _integer(group.get("replicas"))
+    low, high = _integer(group.get("minReplicas")), _integer(group.get("maxReplicas"))
+    if not is_fixed:
+        replicas = low if low == high else None
+    elif replicas is not None and low is not None:
+        replicas = max(replicas, low)
+    hosts = count(group.get("numOfHosts"), default=1)
+    return replicas * hosts if replicas is not None and hosts is not None else None
+
+
+def _integer(node: Node | None) -> int | None:
+    found = sourced_int(node)
+    return found.value if found is not None else None

@@ -1,0 +1,188 @@
+"""Ray Serve configurations: engines of Ray Serve LLM, and what scales the deployments."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gpulint import engines
+from gpulint.engines.launch import Launch, Word
+from gpulint.hardware.gpus import gpus_named
+from gpulint.metrics.table import Meaning
+from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
+from gpulint.model.engine import Engine
+from gpulint.model.project import Project
+from gpulint.model.values import ObjectRef, Setting
+from gpulint.model.workload import Container, Placement, Pod, Workload
+from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, text_at
+from gpulint.source.shell import Piece
+from gpulint.source.yaml import Node
+
+WORDS = ("llm_configs", "llm_config", "prefill_config", "decode_config", "ray_actor_options")
+MARKS = (("applications:", '"applications"'), ("import_path",), WORDS)
+# Where the builders of ray.serve.llm take their models from: a list of configurations, or one.
+_LLM_KEYS = ("llm_config", "prefill_config", "decode_config")
+# What Ray Serve does without the field, since Ray 2.10: seconds of lower load before it removes replicas.
+# Source: ray/serve/config.py, AutoscalingConfig.
+_DOWNSCALE_DELAY_S = 600
+_TARGETS = ("target_ongoing_requests", "target_num_ongoing_requests_per_replica")
+
+
+@dataclass(slots=True, eq=False)
+class ServeDeployment:
+    """A deployment of GPU replicas: the engine as a hosted pod, if it has one that is known, and its scaling."""
+
+    pod: Pod | None
+    autoscaling: Node | None
+
+
+def claims_file(root: Node) -> bool:
+    applications = root.get("applications")
+    return applications is not None and any(a.get("import_path") is not None for a in applications.elements())
+
+
+def read_file(root: Node, project: Project) -> None:
+    deployments = read_applications(root, [])
+    pods = [deployment.pod for deployment in deployments if deployment.pod is not None]
+    if not pods:
+        return
+    applications = root.get("applications")
+    file = root.document.source.path.rpartition("/")[2]
+    workload = Workload(
+        ref=ObjectRef("Ray Serve config", None, file),
+        api_version="",
+        place=applications.key_place if applications is not None else root.place,
+        pods=pods,
+        multi_node=True,
+    )
+    project.workloads.append(workload)
+    add_autoscalers(deployments, workload, project)
+
+
+def read_applications(root: Node, cluster: Sequence[Pod]) -> list[ServeDeployment]:
+    """The deployments that take GPUs, of a Serve configuration for a Ray cluster of these pods."""
+    applications = root.get("applications")
+    found = []
+    for application in applications.elements() if applications is not None else ():
+        for config in _llm_configs(application.get("args")):
+            deployment = config.get("deployment_config")
+            scaling = deployment.get("autoscaling_config") if deployment is not None else None
+            found.append(ServeDeployment(_llm_pod(config, cluster), scaling))
+        deployments = application.get("deployments")
+        for deployment in deployments.elements() if deployments is not None else ():
+            gpus = number_or_none(deployment.at("ray_actor_options", "num_gpus"))
+            if gpus:
+                scaling = deployment.get("autoscaling_config")
+                found.append(ServeDeployment(None, scaling))
+    return found
+
+
+def add_autoscalers(deployments: Sequence[ServeDeployment], workload: Workload, project: Project) -> None:
+    """Adds what scales these deployments of a workload."""
+    for deployment in deployments:
+        if deployment.autoscaling is not None and deployment.autoscaling.is_mapping:
+            project.autoscalers.append(_autoscaler(deployment.autoscaling, workload))
+
+
+def _llm_configs(args: Node | None) -> Iterator[Node]:
+    if args is None:
+        return
+    several = args.get("llm_configs")
+    candidates = [*(several.elements() if several is not None else ()), *(args.get(key) for key in _LLM_KEYS)]
+    for config in candidates:
+        if config is not None and config.is_mapping:
+            yield config
+
+
+def _llm_pod(config: Node, cluster: Sequence[Pod]) -> Pod | None:
+    """The engine of an LLMConfig as a pod without devices of its own: Ray places its workers on the cluster's GPUs."""
+    loading = config.get("model_loading_config")
+    identifier = loading.get("model_id") if loading is not None else None
+    place = identifier.place if identifier is not None else config.place
+    container = Container(identifier.text if identifier is not None else None, place)
+    container.engine = _engine(config, container)
+    if container.engine is not None:
+        container.engine.container = container
+    return Pod([container], place, role="model", placement=_placement(config, cluster), complete=False, hosted=True)
+
+
+def _placement(config: Node, cluster: Sequence[Pod]) -> Placement | None:
+    """The boards that the model asks for, else those of the one group of workers that has any."""
+    accelerator = config.get("accelerator_type")
+    if accelerator is not None and accelerator.text is not None:
+        boards = gpus_named(accelerator.text)
+        return Placement(boards, sourced(f"accelerator_type: {accelerator.text}", accelerator)) if boards else None
+    with_gpus = [pod for pod in cluster if any(container.gpus for container in pod.containers)]
+    return with_gpus[0].placement if len(with_gpus) == 1 else None
+
+
+def _engine(config: Node, container: Container) -> Engine | None:
+    """vLLM with the arguments of `engine_kwargs`, which are its flags by their Python names."""
+    kind = text_at(config, "llm_engine")
+    if (kind is not None and kind.lower() != "vllm") or config.get("server_cls") is not None:
+        return None
+    arguments = config.get("engine_kwargs")
+    words = [_word(key, value) for key, value in (arguments.items() if arguments is not None else ())]
+    engine = engines.start("vllm", Launch(None, None, words, {}, container.place), words, container.place)
+    if engine is None:
+        return None
+    for field in dataclasses.fields(engine):
+        setting = getattr(engine, field.name, None)
+        if isinstance(setting, Setting):
+            setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
+    if arguments is not None and not arguments.is_mapping:
+        engine.arguments_known = False
+    engine.model = _model(config) or engine.model
+    engine.ray_cluster = True
+    engine.executor = Setting("ray", "distributed_executor_backend", None, default=True)
+    return engine
+
+
+def _word(key: str, value: Node) -> Word:
+    """`tensor_parallel_size: 8` as the word `--tensor-parallel-size=8`; a switch has no value, an object is unknown."""
+    flag = f"--{key.replace('_', '-')}"
+    text = value.text
+    end = len(text or "")
+    if value.value is True:
+        return Word(value, [Piece(flag, 0, end)], 0, end)
+    if value.value is False:
+        return Word(value, [Piece(f"--no-{key.replace('_', '-')}", 0, end)], 0, end)
+    return Word(value, [Piece(f"{flag}=", 0, 0), Piece(text, 0, end)], 0, end)
+
+
+def _model(config: Node) -> Setting[str] | None:
+    """The source of the weights; without one the model's id is its name on the Hub."""
+    loading = config.get("model_loading_config")
+    for key in ("model_source", "model_id"):
+        node = loading.get(key) if loading is not None else None
+        if node is not None:
+            return Setting(node.text, key, node.entry_place)
+    return None
+
+
+def _autoscaler(scaling: Node, workload: Workload) -> Autoscaler:
+    target = next((node for key in _TARGETS if (node := scaling.get(key)) is not None), None)
+    spelled = next((key for key in _TARGETS if scaling.get(key) is not None), _TARGETS[0])
+    return Autoscaler(
+        ref=workload.ref,
+        place=scaling.key_place,
+        target=workload.ref,
+        target_place=workload.place,
+        metrics=[
+            ScalingMetric(
+                type="Serve",
+                name=spelled,
+                place=target.entry_place if target is not None else scaling.key_place,
+                meanings=frozenset({Meaning.CONCURRENCY}),
+                target_type="AverageValue",
+                threshold=sourced_number(target),
+            )
+        ],
+        metrics_known=scaling.get("policy") is None,
+        min_replicas=sourced_int(scaling.get("min_replicas")),
+        max_replicas=sourced_int(scaling.get("max_replicas")),
+        scale_down=ScaleDown(
+            sourced_number(scaling.get("downscale_delay_s")), spelled="downscale_delay_s", default_s=_DOWNSCALE_DELAY_S
+        ),
+    )

@@ -1,0 +1,270 @@
+"""SkyPilot tasks and services: one workload per accelerator that a task may run on, with its script read for each."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gpulint import engines
+from gpulint.engines.launch import Launch, Word
+from gpulint.hardware.gpus import gpus_named
+from gpulint.hardware.instances import instance_type
+from gpulint.hardware.match import NodeMatch
+from gpulint.metrics.table import Meaning
+from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
+from gpulint.model.project import Project
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, Vendor, Workload
+from gpulint.readers._manifest import sourced, sourced_int, sourced_number, sourced_text
+from gpulint.source.shell import Piece
+from gpulint.source.text import Place
+from gpulint.source.yaml import Node
+
+MARKS = (("resources:",), ("run:",), ("accelerators", "instance_type"))
+# Source: SkyPilot documentation, "SkyPilot YAML" and "Service YAML".
+_TOP_LEVEL = frozenset({
+    "config", "env_file", "envs", "event_callback", "experimental", "file_mounts", "inputs", "name", "num_nodes",
+    "outputs", "pool", "resources", "run", "secrets", "service", "setup", "storage_mounts", "volumes", "workdir",
+})  # fmt: skip
+_GPUS_PER_NODE, _NODES = "SKYPILOT_NUM_GPUS_PER_NODE", "SKYPILOT_NUM_NODES"
+# Set on each node, to what is known there alone.
+_OF_THE_NODE = (
+    "SKYPILOT_NODE_RANK", "SKYPILOT_NODE_IPS", "SKYPILOT_TASK_ID", "SKYPILOT_CLUSTER_INFO", "SKYPILOT_SERVE_REPLICA_ID",
+    "SKYPILOT_USER", "HOME", "PATH", "USER",
+)  # fmt: skip
+_VENDORS: dict[str, Vendor] = {
+    "nvidia": "nvidia", "amd": "amd", "intel": "habana", "google": "google-tpu", "aws": "aws-neuron",
+}  # fmt: skip
+_DOCKER = "docker:"
+_MOST_CHOICES = 32
+_MOST_GPUS = 64
+# Seconds for which the load must be lower before SkyServe takes a replica away, where the file leaves it out.
+# Source: SkyPilot documentation, "Service YAML", replica_policy.downscale_delay_seconds.
+_DOWNSCALE_DELAY_S = 1200
+
+
+class _Choice(NamedTuple):
+    """One of the accelerators that a task may run on; `count` per node, None if unknown.
+
+    `place` is where all of them are written together.
+    """
+
+    why: Sourced[str] | None
+    name: str
+    count: int | None
+    match: NodeMatch | None
+    place: Place
+
+
+def claims_file(root: Node) -> bool:
+    resources, run = root.get("resources"), root.get("run")
+    if resources is None or not resources.is_mapping or run is None or run.text is None:
+        return False
+    return all(key in _TOP_LEVEL for key in root.keys())
+
+
+def read_file(root: Node, project: Project) -> None:
+    name, service = root.get("name"), root.get("service")
+    file = posixpath.basename(root.document.source.path).partition(".")[0]
+    ref = ObjectRef(
+        "SkyPilot task" if service is None else "SkyPilot service",
+        None,
+        name.text if name is not None and name.text is not None else file,
+    )
+    choices = list(_choices(root))[:_MOST_CHOICES]
+    # One object in several forms: they share the reference, and what holds for all of them is told once.
+    forms = [_workload(root, choice, ref) for choice in choices or [None]]
+    project.workloads += forms
+    policy = service.get("replica_policy") if service is not None else None
+    if policy is not None and policy.is_mapping:
+        scaler = _autoscaler(policy, ref, forms[0])
+        for form in forms:
+            form.autoscalers.append(scaler)
+        project.autoscalers.append(scaler)
+
+
+# -- accelerators
+
+
+def _choices(root: Node) -> Iterator[_Choice]:
+    """The accelerators of `resources` and of its alternatives, each of which adds to what stands beside it."""
+    resources = root.get("resources")
+    if resources is None:
+        return
+    own = list(_choices_of(resources))
+    alternatives = [
+        element
+        for key in ("any_of", "ordered")
+        if (node := resources.get(key)) is not None
+        for element in node.elements()
+    ]
+    seen: set[tuple[str, int | None]] = set()
+    found = [choice for element in alternatives for choice in _choices_of(element)]
+    if any(element.get("accelerators") is None and element.get("instance_type") is None for element in alternatives):
+        found = own + found
+    for choice in found or own:
+        if (choice.name, choice.count) not in seen:
+            seen.add((choice.name, choice.count))
+            yield choice
+
+
+def _choices_of(resources: Node) -> Iterator[_Choice]:
+    """`A100:8`, a list or set of such texts, or a mapping of names to counts; or an instance type."""
+    accelerators, instance = resources.get("accelerators"), resources.get("instance_type")
+    if accelerators is not None:
+        if accelerators.is_mapping:
+            for key, value in accelerators.items():
+                if value.text is None:  # `{A100:8}` is a set, and its place the key's
+                    yield _choice(key, None, value.key_place, accelerators)
+                else:
+                    yield _choice(key, value.text, value.entry_place, accelerators)
+        for element in accelerators.elements() if accelerators.is_sequence else (accelerators,):
+            if element.text is not None:
+                yield _choice(element.text, None, element.place, accelerators)
+    elif instance is not None and instance.text is not None:
+        match = instance_type(instance.text)
+        if match is not None:
+            why = Sourced(instance.text, instance.place, instance.key_place)
+            yield _Choice(why, instance.text, match.gpu_count, match, instance.place)
+
+
+def _choice(text: str, count: str | None, place: Place, node: Node) -> _Choice:
+    name, colon, written = text.partition(":")
+    number = count if count is not None else written if colon else "1"
+    boards = gpus_named(name)
+    match = NodeMatch(gpus=boards) if boards else None
+    written_count = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else None
+    if written_count is not None and not 0 < written_count <= _MOST_GPUS:
+        written_count = None
+    shown = text if count is None else f"{text}:{count}"
+    return _Choice(Sourced(shown, place, place), name, written_count, match, node.place)
+
+
+def _vendor(choice: _Choice) -> Vendor:
+    if choice.name.lower().startswith("tpu"):
+        return "google-tpu"
+    vendors = {board.vendor for board in choice.match.gpus} if choice.match is not None else set()
+    return _VENDORS.get(vendors.pop(), "nvidia") if len(vendors) == 1 else "nvidia"
+
+
+# -- the task
+
+
+def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
+    resources, run, service = root.get("resources"), root.get("run"), root.get("service")
+    assert resources is not None and run is not None  # noqa: PT018 - as claims_file has it
+    nodes_node = root.get("num_nodes")
+    nodes = sourced_int(nodes_node)
+    count = nodes.value if nodes is not None else (1 if nodes_node is None else None)
+    image = _image(resources)
+    env = _environment(root, choice, nodes_node, count)
+    launch = Launch(image=image, command=_script(run), args=None, env=env, place=run.key_place)
+    engine = engines.read(launch)
+    container = Container(
+        "run",
+        run.key_place,
+        image=image,
+        gpus=_requests(choice),
+        env=env,
+        engine=engine,
+        # A machine has half of its memory there; in containers SkyPilot sets a size itself.
+        shared_memory=SharedMemory("host", None, run.key_place),
+    )
+    if engine is not None:
+        engine.container = container
+    pod = Pod([container], run.key_place, per_group=count, placement=_placement(choice))
+    name = root.get("name")
+    return Workload(
+        ref=ref,
+        api_version="",
+        place=name.place if name is not None else (service or resources).key_place,
+        pods=[pod],
+        replicas=sourced_int(service.get("replicas")) if service is not None else None,
+        multi_node=count is None or count > 1,
+        batch=service is None and engine is None,
+    )
+
+
+def _requests(choice: _Choice | None) -> list[GpuRequest]:
+    if choice is None or choice.why is None:
+        return []
+    return [GpuRequest(choice.name, _vendor(choice), choice.count, choice.why.place, choice.why.key_place)]
+
+
+def _placement(choice: _Choice | None) -> Placement | None:
+    if choice is None or choice.why is None or choice.match is None:
+        return None
+    match = choice.match
+    return Placement(
+        match.gpus, choice.why, gpus_per_node=match.gpu_count, interconnect=match.interconnect, fraction=match.fraction
+    )
+
+
+def _image(resources: Node) -> Sourced[str] | None:
+    """`image_id: docker:vllm/vllm-openai:v0.10.0`; other images are of machines."""
+    node = resources.get("image_id")
+    image = sourced_text(node)
+    if image is None or node is None or not image.value.startswith(_DOCKER):
+        return None
+    return sourced(image.value.removeprefix(_DOCKER), node)
+
+
+def _environment(root: Node, choice: _Choice | None, nodes: Node | None, count: int | None) -> dict[str, EnvVar]:
+    run = root.get("run") or root
+    env = {name: EnvVar(name, None, run.key_place, run.key_place) for name in _OF_THE_NODE}
+    for key in ("envs", "secrets"):
+        given = root.get(key)
+        for name, node in given.items() if given is not None else ():
+            # null: to be given on the command line
+            value = node.text if key == "envs" else None
+            env[name] = EnvVar(name, value, node.place, node.key_place)
+    if choice is not None:
+        value = str(choice.count) if choice.count is not None else None
+        env[_GPUS_PER_NODE] = EnvVar(_GPUS_PER_NODE, value, choice.place, choice.place, remote=True)
+    else:
+        env[_GPUS_PER_NODE] = EnvVar(_GPUS_PER_NODE, None, run.key_place, run.key_place)
+    at = nodes if nodes is not None else run
+    env[_NODES] = EnvVar(_NODES, str(count) if count is not None else None, at.place, at.key_place)
+    return env
+
+
+def _script(run: Node) -> list[Word]:
+    """The words `bash -c SCRIPT`: SkyPilot runs the text with bash. Source: SkyPilot documentation, run."""
+    text = run.text or ""
+    return [
+        Word(run, [Piece("bash", 0, 0)], 0, 0),
+        Word(run, [Piece("-c", 0, 0)], 0, 0),
+        Word(run, [Piece(text, 0, len(text))], 0, len(text)),
+    ]
+
+
+# -- the service
+
+
+def _autoscaler(policy: Node, ref: ObjectRef, workload: Workload) -> Autoscaler:
+    """SkyServe compares the requests per second that a replica gets with a target, if one is given."""
+    target, delay = policy.get("target_qps_per_replica"), sourced_number(policy.get("downscale_delay_seconds"))
+    metrics = []
+    if target is not None:
+        metrics.append(
+            ScalingMetric(
+                "SkyServe",
+                "target_qps_per_replica",
+                target.entry_place,
+                frozenset({Meaning.REQUEST_RATE}),
+                target_type="AverageValue",
+                threshold=sourced_number(target),
+            )
+        )
+    return Autoscaler(
+        ref=ref,
+        place=policy.key_place,
+        target=ref,
+        target_place=policy.key_place,
+        metrics=metrics,
+        min_replicas=sourced_int(policy.get("min_replicas")),
+        max_replicas=sourced_int(policy.get("max_replicas")),
+        scale_down=ScaleDown(delay, spelled="downscale_delay_seconds", default_s=_DOWNSCALE_DELAY_S),
+        workload=workload,
+    )
