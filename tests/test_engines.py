@@ -344,7 +344,7 @@ def test_programs(command: list[str]) -> None:
         {"image": "registry/vllm-benchmark:1", "args": ["--model", "a/b"]},
         {"image": "registry/vllm-custom:1", "args": ["--unrelated"]},
         {"image": "registry/vllm-custom:1"},
-        {"image": "kserve/huggingfaceserver:latest", "args": ["--model_id=a/b", "--tensor-parallel-size=2"]},
+        {"image": "kserve/huggingfaceserver:latest", "args": ["--model_id=a/b", "--backend=huggingface"]},
         {"image": "nginx", "args": ["--model", "a/b"]},
         {"image": "opea/llm-textgen", "env": [{"name": "TGI_ENDPOINT", "value": "http://text-generation-inference"}]},
     ],

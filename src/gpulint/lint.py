@@ -25,7 +25,7 @@ class Raw(NamedTuple):
         return (self.rule.name, *self.finding.place.sort_key(), id(self.ref))
 
 
-class UnknownRule(ValueError):
+class UnknownRule(ValueError):  # noqa: N818 - what it is, as a caller reads it
     """A name that is neither a rule nor a family; `close` are names it may have meant."""
 
     def __init__(self, name: str, close: list[str]) -> None:

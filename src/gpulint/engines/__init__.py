@@ -77,14 +77,16 @@ def read(launch: Launch) -> Engine | None:
         engine.sole = len(calls) == 1 and not line.repeated
         others = [other for other in lines if other is not line and other.words]
         engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
-        engine.chooses_devices = any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES)
+        if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
+            engine.chooses_devices = True
         return engine
     if launch.command is None:
         for module in candidates:
             if module.entrypoint(launch):
                 place = launch.image.place if launch.image is not None else launch.place
                 engine = module.build(Call(launch, [], list(launch.args or ()), {}, place))
-                engine.chooses_devices = any(name in launch.env for name in _VISIBLE_DEVICES)
+                if any(name in launch.env for name in _VISIBLE_DEVICES):
+                    engine.chooses_devices = True
                 return engine
     return None
 
@@ -107,5 +109,7 @@ def _call(
             if index is not None:
                 program, last = line.words[at], line.words[at + index - 1]
                 place = program.to(last) or program.place
-                return module, Call(launch, lines, line.words[at + index :], line.environment, place)
+                behind = at + index
+                call = Call(launch, lines, line.words[behind:], line.environment, place, line.words[:behind])
+                return module, call
     return None

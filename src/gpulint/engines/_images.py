@@ -9,7 +9,8 @@ from gpulint.model.engine import Version
 
 _ACCELERATORS = {
     "cpu": "cpu", "rocm": "rocm", "xpu": "xpu", "gaudi": "gaudi", "hpu": "gaudi", "habana": "gaudi", "tpu": "tpu",
-    "neuron": "neuron", "neuronx": "neuron", "ascend": "ascend", "rbln": "rbln",
+    "neuron": "neuron", "neuronx": "neuron", "ascend": "ascend", "npu": "ascend", "rbln": "rbln", "xeon": "cpu",
+    "musa": "musa",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -51,6 +51,10 @@ class Flag:
         self.defaults: list[tuple[Version | None, Any]] = [(_bound(since), value) for since, value in row["defaults"]]
         self.negations = tuple(negations)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases, *self.negations)
+
     def exists(self, version: Version | None) -> bool:
         """Whether the flag is there in a version; for an unknown version, in the newest that the table knows."""
         if version is None:
@@ -81,23 +85,46 @@ class Table:
     """The flags of an engine, found by any spelling that its parser accepts.
 
     `underscores`: `--max_model_len` is `--max-model-len`. `abbreviations`: an unambiguous beginning will do.
+    `attached`: a value may follow a one-letter flag without a blank (`-O3`).
     """
 
-    __slots__ = ("_by_name", "abbreviations", "flags", "underscores")
+    __slots__ = ("_by_name", "abbreviations", "attached", "flags", "underscores")
 
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.underscores: bool = content["underscores"]
-        self.abbreviations: bool = content["abbreviations"]
+    def __init__(self, flags: Iterable[Flag], *, underscores: bool, abbreviations: bool, attached: bool = True) -> None:
+        self.underscores = underscores
+        self.abbreviations = abbreviations
+        self.attached = attached
         self.flags: dict[str, Flag] = {}
         self._by_name: dict[str, Flag] = {}
-        columns = content["columns"]
-        for row in content["flags"]:
-            cells = dict(zip(columns, row, strict=True))
-            negated = [f"--no-{cells['name'][2:]}"] if cells.get("negatable") else []
-            flag = Flag(cells, negations=negated)
+        for flag in flags:
             self.flags[flag.name] = flag
-            for name in (flag.name, *flag.aliases, *flag.negations):
+            for name in flag.names:
                 self._by_name.setdefault(name, flag)
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Table:
+        """The table of a JSON file's content."""
+        flags = []
+        for row in content["flags"]:
+            cells = dict(zip(content["columns"], row, strict=True))
+            negations = [f"--no-{cells['name'][2:]}"] if cells.get("negatable") else cells.get("negations", ())
+            flags.append(Flag(cells, negations=negations))
+        return cls(
+            flags,
+            underscores=content["underscores"],
+            abbreviations=content["abbreviations"],
+            attached=content.get("attached", True),
+        )
+
+    def with_own(self, own: Table) -> Table:
+        """This table behind the flags of a launcher that reads its own first and passes the others on."""
+        others = [flag for name, flag in self.flags.items() if name not in own.flags]
+        return Table(
+            [*own.flags.values(), *others],
+            underscores=self.underscores,
+            abbreviations=self.abbreviations,
+            attached=self.attached,
+        )
 
     def normal(self, name: str) -> str:
         """A long name with the parser's own separator; what follows a dot is a key of a JSON value and kept."""
@@ -127,7 +154,7 @@ def load(name: str) -> Table:
     import json
 
     with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-        return Table(json.load(file))
+        return Table.of(json.load(file))
 
 
 class Given:
@@ -251,7 +278,7 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
 def _find(table: Table, name: str, version: Version | None) -> tuple[Flag | None, str | None]:
     """The flag of a name without its dotted keys, and the value that is attached to a one-letter flag (`-O3`)."""
     flag = table.find(name.partition(".")[0], version)
-    if flag is not None or name.startswith("--") or len(name) < 3:
+    if flag is not None or not table.attached or name.startswith("--") or len(name) < 3:
         return flag, None
     short = table.exact(name[:2])
     return short, name[2:] if short is not None else None
@@ -324,3 +351,16 @@ def number(text: str) -> float | None:
 def text(value: str) -> str | None:
     """A text that is not empty."""
     return value or None
+
+
+def positive(value: str) -> int | None:
+    """An integer above zero: zero and less mean that the engine decides, or does without."""
+    found = integer(value)
+    return found if found is not None and found > 0 else None
+
+
+def above_one(size: Setting[int] | None) -> Setting[bool] | None:
+    """Whether a size spreads anything."""
+    if size is None:
+        return None
+    return Setting(None if size.value is None else size.value > 1, size.spelled, size.place, size.default)

@@ -247,13 +247,26 @@ def _moved(word: shell.Word, node: Node, script: shell.Script, remote: Mapping[s
     return Word(node, pieces, start, end, many=word.many, elsewhere=elsewhere)
 
 
+def python_module(words: Sequence[Word]) -> tuple[str, int] | None:
+    """The module that `python -m module …` runs, and the index of its first argument; None for anything else."""
+    if not shell.basename(words[0].text).startswith("python"):
+        return None
+    for index, word in enumerate(words[1:4], start=1):
+        if word.text == "-m" and index + 1 < len(words):
+            return words[index + 1].text or "", index + 2
+        if word.text is None or not word.text.startswith("-"):
+            break
+    return None
+
+
 class Call:
     """An engine's program found in a launch: its arguments, the variables that the script sets for it, its place.
 
-    `lines` are all command lines of the launch; none where the image starts the engine by itself.
+    `lines` are all command lines of the launch; none where the image starts the engine by itself. `program` are the
+    words before the arguments, those of programs that only run the engine included (`mpirun -n 8 trtllm-serve`).
     """
 
-    __slots__ = ("arguments", "environment", "launch", "lines", "place")
+    __slots__ = ("arguments", "environment", "launch", "lines", "place", "program")
 
     def __init__(
         self,
@@ -262,7 +275,9 @@ class Call:
         arguments: list[Word],
         environment: dict[str, Word],
         place: Place,
+        program: Sequence[Word] = (),
     ) -> None:
+        self.program = program
         self.launch = launch
         self.lines = lines
         self.arguments = arguments

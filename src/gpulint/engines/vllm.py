@@ -1,24 +1,31 @@
-"""vLLM: `vllm serve`, its API server modules, and images that start it by themselves."""
+"""vLLM: `vllm serve`, its API server modules, images that start it by themselves, and servers that run it inside."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from gpulint.engines import _images, flags
 from gpulint.engines.flags import Reading, Table
-from gpulint.engines.launch import Call, CommandLine, Launch, Word
+from gpulint.engines.launch import Call, CommandLine, Launch, Word, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
-from gpulint.source.shell import basename
+from gpulint.source.shell import Piece, basename
+from gpulint.source.text import Place
+from gpulint.source.yaml import Node
 
-MARKS = ("vllm", "llm-d-")
+MARKS = ("vllm", "llm-d-", "huggingfaceserver")
 
+_DYNAMO = "dynamo.vllm"
+_HUGGING_FACE = "huggingfaceserver"
 _MODULES = frozenset({
     "vllm.entrypoints.api_server",
     "vllm.entrypoints.openai.api_server",
     "vllm_tgis_adapter",  # vLLM's API server with a gRPC one beside it: the same flags and a few more
+    _DYNAMO,
 })  # fmt: skip
 _SCRIPTS = ("vllm/entrypoints/openai/api_server.py", "vllm/entrypoints/api_server.py")
 # Images called "vllm-…" that are something around it.
@@ -40,16 +47,18 @@ def arguments(words: Sequence[Word]) -> int | None:
     program = basename(words[0].text)
     if program == "vllm":
         return 2 if len(words) > 1 and words[1].text == "serve" else None
-    if not program.startswith("python"):
-        return None
-    for index, word in enumerate(words[1:4], start=1):
-        if word.text == "-m" and index + 1 < len(words):
-            module = words[index + 1].text
-            if module == "vllm.entrypoints.cli.main" and index + 2 < len(words) and words[index + 2].text == "serve":
-                return index + 3
-            return index + 2 if module in _MODULES else None
-        if word.text is None or not word.text.startswith("-"):
-            return index + 1 if (word.text or "").endswith(_SCRIPTS) else None
+    found = python_module(words)
+    if found is not None:
+        module, at = found
+        if module == "vllm.entrypoints.cli.main" and at < len(words) and words[at].text == "serve":
+            return at + 1
+        if module == _HUGGING_FACE:
+            return at if _backend(words[at:]) is not None else None
+        return at if module in _MODULES else None
+    if program.startswith("python"):
+        for index, word in enumerate(words[1:4], start=1):
+            if word.text is None or not word.text.startswith("-"):
+                return index + 1 if (word.text or "").endswith(_SCRIPTS) else None
     return None
 
 
@@ -58,6 +67,8 @@ def entrypoint(launch: Launch) -> bool:
     image = launch.image.value if launch.image is not None else ""
     words = _images.words(image)
     given = launch.args or []
+    if _HUGGING_FACE in words:
+        return _backend(given) is not None
     if "vllm" in words or words[:2] == ["llm", "d"]:
         if not _OTHER_PROGRAMS.isdisjoint(words):
             return False
@@ -80,6 +91,17 @@ def _has_telling_flag(words: Sequence[Word]) -> bool:
     return any(_table().normal(word.prefix.partition("=")[0]) in _TELLING for word in words)
 
 
+def _backend(words: Sequence[Word]) -> str | None:
+    """ "vllm" or "auto" where KServe's Hugging Face server runs vLLM or may; None where it surely does not, or hardly.
+
+    Without `--backend` it takes vLLM for the models that vLLM knows; flags of vLLM's say that this is meant.
+    """
+    found = flags.read(_server_table(), words, None).given.get("--backend")
+    if found is not None and found.value == "vllm":
+        return "vllm"
+    return "auto" if (found is None or found.value == "auto") and _has_telling_flag(words) else None
+
+
 def build(call: Call) -> Engine:
     """The engine with its settings, from the flags of its version."""
     launch = call.launch
@@ -88,12 +110,30 @@ def build(call: Call) -> Engine:
     words = call.arguments
     if not call.lines and words and words[0].text == "serve":
         words = words[1:]
-    reading = flags.read(_table(), words, version)
-    if "--config" in reading.given or any("VLLM" in name and "ARGS" in name for name in launch.env):
+    program = (call.program[-1].text or "") if call.program else ""
+    server = program == _HUGGING_FACE or (not call.program and _HUGGING_FACE in _images.words(image))
+    table = _server_table() if server else _worker_table() if program == _DYNAMO else _table()
+    reading = flags.read(table, words, version)
+    if any("VLLM" in name and "ARGS" in name for name in launch.env) or (server and _backend(words) == "auto"):
         reading.complete = False
     if not call.lines and launch.args is None:
         reading.complete = False  # a patch, or an operator that adds the arguments
-    model = _model(reading)
+    if "omni" in _images.words(image) or any(word.text == "--omni" for word in words):
+        reading.complete = False  # vLLM-Omni places the stages of a pipeline on the GPUs by itself
+    model = _server_model(reading) if server else _model(reading)
+    rest_known = reading.complete
+    if "--config" in reading.given:
+        reading.complete = False
+    engine = _engine(reading, call, model, version, version_text)
+    engine.rest_known = rest_known
+    return engine
+
+
+def _engine(
+    reading: Reading, call: Call, model: Setting[str] | None, version: Version | None, version_text: str | None
+) -> Engine:
+    launch = call.launch
+    image = launch.image.value if launch.image is not None else ""
     ray = _ray_start(call.lines)
     backend = reading.given.get("--data-parallel-backend")
     return Engine(
@@ -110,6 +150,7 @@ def build(call: Call) -> Engine:
         pipeline_parallel=reading.setting("--pipeline-parallel-size", flags.integer),
         data_parallel=reading.setting("--data-parallel-size", flags.integer),
         data_parallel_local=_data_parallel_local(reading),
+        context_parallel=reading.setting("--prefill-context-parallel-size", flags.integer),
         expert_parallel=reading.switch("--enable-expert-parallel"),
         nodes=reading.setting("--nnodes", flags.integer),
         executor=_executor(reading, ray),
@@ -120,6 +161,7 @@ def build(call: Call) -> Engine:
         max_num_seqs=reading.setting("--max-num-seqs", flags.integer),
         max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        config=reading.setting("--config", flags.text) if "--config" in reading.given else None,
         ray_cluster=ray is not None
         or not launch.env_known
         or any(name.startswith("RAY_") for name in launch.env)
@@ -128,9 +170,91 @@ def build(call: Call) -> Engine:
     )
 
 
+def from_engine_kwargs(node: Node, *, place: Place | None = None) -> Engine:
+    """The engine of a mapping of vLLM's engine arguments by their Python names (`tensor_parallel_size: 8`).
+
+    Settings are spelled as the mapping spells them and stand at their entry. `place` is that of the engine, the
+    mapping's own by default. An argument that vLLM has no flag for, and a node that is no mapping, leave it unknown
+    what else is set.
+    """
+    engine = _of_arguments(node, place or node.key_place, None, None, switches=True)
+    for setting in _settings(engine).values():
+        if setting.default:
+            setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
+    return engine
+
+
+def apply_config(engine: Engine, node: Node) -> None:
+    """Lays the content of the file that `--config` names under the command line of an engine.
+
+    The command line beats the file, the file the defaults (vllm/utils/argparse_utils.py, load_config_file).
+    """
+    filed = _of_arguments(node, engine.place, engine.version, engine.version_text, switches=False)
+    known = engine.rest_known and filed.arguments_known
+    current = _settings(engine)
+    for name, setting in _settings(filed).items():
+        own = current.get(name)
+        if own is not None and not own.default:
+            continue
+        if setting.default and not known:
+            setting.value = None
+        setattr(engine, name, setting)
+    engine.ray_cluster = engine.ray_cluster or filed.ray_cluster
+    engine.arguments_known = known
+    engine.config = None
+
+
+def _of_arguments(
+    node: Node, place: Place, version: Version | None, version_text: str | None, *, switches: bool
+) -> Engine:
+    """The engine of a mapping of arguments; what is written is spelled by its key."""
+    words = [word for key, value in node.items() if (word := _argument(key, value, switches)) is not None]
+    reading = flags.read(_table(), words, version)
+    reading.complete = reading.complete and node.is_mapping
+    call = Call(Launch(None, None, words, {}, place), [], words, {}, place)
+    engine = _engine(reading, call, _model(reading), version, version_text)
+    for setting in _settings(engine).values():
+        if not setting.default:
+            setting.spelled = setting.spelled.removeprefix("--")
+    return engine
+
+
+def _argument(key: str, value: Node, switches: bool) -> Word | None:
+    """An entry of a mapping as the flag that it stands for; a list or an object is a value that is not read.
+
+    None for an entry that says nothing: null, and false where it does not switch off (`switches`).
+    """
+    text = value.text
+    if value.is_scalar and (text is None or (value.value is False and not switches)):
+        return None
+    if value.value is False:
+        pieces = [Piece(f"--no-{key}", 0, 0)]
+    elif value.value is True:
+        pieces = [Piece(f"--{key}", 0, 0)]
+    else:
+        pieces = [Piece(f"--{key}=", 0, 0), Piece(text, 0, len(text or ""))]
+    return Word(value, pieces, 0, len(text or ""), elsewhere=value.entry_place)
+
+
+def _settings(engine: Engine) -> dict[str, Setting[Any]]:
+    """The settings of an engine by the names of their fields."""
+    found = {field.name: getattr(engine, field.name, None) for field in dataclasses.fields(engine)}
+    return {name: value for name, value in found.items() if isinstance(value, Setting)}
+
+
 @cache
 def _table() -> Table:
     return flags.load("vllm.json")
+
+
+@cache
+def _server_table() -> Table:
+    return _table().with_own(flags.load("huggingfaceserver.json"))
+
+
+@cache
+def _worker_table() -> Table:
+    return _table().with_own(flags.load("dynamo.json"))
 
 
 def _version(image: str) -> tuple[Version, str] | tuple[None, None]:
@@ -155,6 +279,14 @@ def _model(reading: Reading) -> Setting[str]:
         return found
     value = words[0].text
     return Setting(None if value is None or flags.is_placeholder(value) else value or None, "model", words[0].place)
+
+
+def _server_model(reading: Reading) -> Setting[str] | None:
+    """What KServe's server is told to fetch; else the model is mounted, and its name unknown."""
+    found = reading.setting("--model-id", flags.text)
+    if found is not None and found.default:
+        found.value = None
+    return found
 
 
 def _is_stray(word: Word) -> bool:

@@ -52,6 +52,15 @@ class NodePool:
 
 
 @dataclass(slots=True, eq=False)
+class ComputeClass:
+    """Kinds of nodes among which GKE picks for pods that select the class; `match` is what holds for each of them."""
+
+    ref: ObjectRef
+    place: Place
+    match: NodeMatch
+
+
+@dataclass(slots=True, eq=False)
 class Sharing:
     """A resource whose devices are handed out several times over: by time-slicing, or through MPS.
 

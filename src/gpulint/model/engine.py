@@ -92,8 +92,9 @@ class Engine:
     def gpus_used(self) -> int | None:
         """GPUs that one launch takes on its own node; None if unknown.
 
-        Tensor × pipeline × context × (local) data parallel. Over several nodes (`--nnodes`), the share of one. An engine that shards over every visible GPU unless told
-        otherwise (TGI) is unknown until told. With the Ray executor the workers may stand on other nodes as well.
+        Tensor × pipeline × context × (local) data parallel; over several nodes (`--nnodes`), the share of one. An
+        engine that shards over every visible GPU unless told otherwise (TGI) is unknown until told. With the Ray
+        executor the workers may stand on other nodes as well.
         """
         product = 1
         for setting in self._sizes():

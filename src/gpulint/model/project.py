@@ -12,13 +12,13 @@ from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.files import DuplicateKey, EmbeddedError
 from gpulint.model.mig import MigPlan
 from gpulint.model.monitoring import Alert, CounterList, Expression, MetricAlias, RecordingRule
-from gpulint.model.values import ObjectRef
-from gpulint.model.workload import GpuRequest, Placement, Pod, Workload
+from gpulint.model.values import ObjectRef, Sourced
+from gpulint.model.workload import COMPUTE_CLASS, GpuRequest, Placement, Pod, Workload
 from gpulint.source.text import Place, Source
 
 if TYPE_CHECKING:
     # Each costs time at every start, and few projects have these objects: readers import them when they read one.
-    from gpulint.model.cluster import DevicePluginConfig, GpuOperator, Node, NodePool
+    from gpulint.model.cluster import ComputeClass, DevicePluginConfig, GpuOperator, Node, NodePool
     from gpulint.model.devices import ClaimUse, DeviceClaim, DeviceClass
     from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
     from gpulint.source.yaml import Node as YamlNode
@@ -36,11 +36,11 @@ class Project:
     """The objects of one run, in the order of their files.
 
     `template_users` are objects that run the pod template of another workload: who, whose, and where that is written.
-    `awaiting` are the nodes of objects with the workloads read from them that take variables from ConfigMaps, `config_map_files` the
-    files that hold ConfigMaps.
+    `awaiting` are the nodes of objects that take variables from ConfigMaps, with the workloads read from them, and
+    `config_map_files` the files that hold ConfigMaps.
     `kustomizations` gives, for the folder of each kustomization, the files and folders that it names;
-    it is asked only when a join is ambiguous. `open_file` gives another file of the project by its path, where it is one
-    that can be read: what manifests name (environment files, the files of kustomizations).
+    it is asked only when a join is ambiguous. `open_file` gives a file of the project by its path, if it can be read:
+    what manifests name (environment files, the files of kustomizations).
     """
 
     workloads: list[Workload] = field(default_factory=list)
@@ -57,6 +57,7 @@ class Project:
     disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     node_pools: list[NodePool] = field(default_factory=list)
+    compute_classes: list[ComputeClass] = field(default_factory=list)
     device_plugin_configs: list[DevicePluginConfig] = field(default_factory=list)
     gpu_operators: list[GpuOperator] = field(default_factory=list)
     device_claims: list[DeviceClaim] = field(default_factory=list)
@@ -137,6 +138,8 @@ class Project:
                 vertical.workload = self._one_workload(candidates, target, vertical.place)
                 if vertical.workload is not None:
                     vertical.workload.vertical_autoscalers.append(vertical)
+        if self.compute_classes:
+            self._place_by_compute_class()
         for budget in self.disruption_budgets:
             self._join_budget(budget)
         self._resolve_claims()
@@ -150,6 +153,26 @@ class Project:
             expressions += [alias.expression for alias in self.aliases]
             for expression in expressions:
                 self._note_recorded(expression, names)
+
+    def _place_by_compute_class(self) -> None:
+        """Gives pods that select a compute class the GPUs of its nodes."""
+        for workload in self.workloads:
+            for pod in workload.pods:
+                chosen = pod.compute_class
+                if chosen is None or pod.placement is not None:
+                    continue
+                named = [each for each in self.compute_classes if each.ref.name == chosen.value]
+                found = self.nearest(named, chosen.place, lambda each: each.place)
+                if found is not None:
+                    pod.placement = Placement(
+                        found.match.gpus,
+                        Sourced(f"{COMPUTE_CLASS}: {chosen.value}", chosen.place, chosen.key_place),
+                        found.match.mig_profile,
+                        found.match.shared,
+                        found.match.gpu_count,
+                        found.match.interconnect,
+                        found.match.fraction,
+                    )
 
     # -- autoscaler to workload
 
@@ -182,7 +205,7 @@ class Project:
         return candidates[ranked[0][1]]
 
     def is_near(self, origin: Place, other: Place, folders: int) -> bool:
-        """Whether two places are in one folder, of one kustomization, or at most so many steps between folders apart."""
+        """Whether two places share a folder or a kustomization, or are at most so many steps between folders apart."""
         rank, steps = self._distance(origin.source.path, other.source.path)
         return rank < 3 or steps <= folders
 

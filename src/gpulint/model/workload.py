@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gpulint.model.engine import Engine
     from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
 
+# The node label by which pods select a ComputeClass.
+COMPUTE_CLASS = "cloud.google.com/compute-class"
 Vendor = Literal["nvidia", "amd", "intel", "habana", "google-tpu", "aws-neuron"]
 
 
@@ -169,7 +171,7 @@ class Pod:
     nothing may be called missing. `hosted` says that it stands for processes which run inside the workload's other pods
     and on their devices (an engine that Ray Serve places on the nodes of a Ray cluster). `labels` are the template's.
     `dra_claims` says that claims may bring accelerators which are not in the containers' `gpus`: the project puts those
-    there that it can tell from the `claims`.
+    there that it can tell from the `claims`. `compute_class` is the one of GKE that the pod selects.
     """
 
     containers: list[Container]
@@ -184,6 +186,7 @@ class Pod:
     hosted: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     claims: list[ClaimUse] = field(default_factory=list)
+    compute_class: Sourced[str] | None = None
     workload: Workload = field(init=False)
 
     def __post_init__(self) -> None:
@@ -197,9 +200,9 @@ class Workload:
 
     `patches` are the fragments that a kustomization lays over it, gathered for what an autoscaler scales.
     `scaled_as` are other objects by which an autoscaler may name it: those that an operator makes of it, or that run
-    its pod template. `part` is its name in an object that runs several side by side (a role of a StormService, a service of
-    a Dynamo graph): these share one `ref`, and each scales on its own. `overlay` is the folder of the kustomization that
-    makes this form of an object; it shares the `ref` of the form in the base, where that one is read too.
+    its pod template. `part` is its name in an object that runs several side by side (a role of a StormService, a
+    service of a Dynamo graph): these share one `ref`, and each scales on its own. `overlay` is the folder of the
+    kustomization that makes this form of an object; it shares the `ref` of the form in the base, if that is read too.
     """
 
     ref: ObjectRef

@@ -12,7 +12,17 @@ from gpulint.hardware.match import NodeMatch, combine
 from gpulint.hardware.mig import profile_of_resource
 from gpulint.model.quantity import quantity_mib, whole
 from gpulint.model.values import Sourced
-from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, StartupProbe, Vendor
+from gpulint.model.workload import (
+    COMPUTE_CLASS,
+    Container,
+    EnvVar,
+    GpuRequest,
+    Placement,
+    Pod,
+    SharedMemory,
+    StartupProbe,
+    Vendor,
+)
 from gpulint.readers._manifest import number_or_none, sourced, sourced_text, text_at
 from gpulint.source.yaml import Node
 
@@ -69,6 +79,7 @@ def pod_of(spec: Node, containers: list[Container], role: str | None = None, per
         # A container without an image is refused by the API server: it is a patch of another one.
         complete=bool(containers) and all(container.image is not None for container in containers),
         scheduler=text_at(spec, "schedulerName"),
+        compute_class=sourced_text(spec.at("nodeSelector", COMPUTE_CLASS)),
         claims=[use for node in elements(spec, "resourceClaims") if (use := _claim_use(node)) is not None],
     )
 

@@ -9,7 +9,7 @@ from gpulint.model.project import Project
 from gpulint.model.workload import Workload
 from gpulint.readers._manifest import Manifest, text_at
 from gpulint.source.environment import with_text
-from gpulint.source.kustomize import Build, Builder, Merged, Resource
+from gpulint.source.kustomize import CONTAINER_LISTS, Build, Builder, Merged, Resource, rewritten
 from gpulint.source.text import Place
 from gpulint.source.yaml import Document, Node, documents
 
@@ -20,8 +20,8 @@ Lookup = Callable[[str], Data | None]
 # Reads one object into a project.
 Read = Callable[[Manifest, Project], None]
 
-_DEEPEST = 40
-_CONTAINER_LISTS = ("containers", "initContainers")
+_CONFIG_MAP = "ConfigMap"
+_MOST_KUSTOMIZATIONS = 500
 # A ConfigMap farther away than this (folders up and down) belongs to something else.
 _FARTHEST_FOLDERS = 2
 
@@ -53,7 +53,7 @@ def _holds(builder: Builder, folder: str, known: Mapping[str, Workload], seen: s
     """Whether a kustomization takes in a file with a workload that matters."""
     folder = posixpath.normpath(folder)
     node = builder.kustomization(folder)
-    if folder in seen or node is None:
+    if folder in seen or node is None or len(seen) > _MOST_KUSTOMIZATIONS:
         return False
     seen.add(folder)
     for key in ("resources", "bases", "components"):
@@ -75,7 +75,7 @@ def _read_resource(
     read: Read,
     project: Project,
 ) -> None:
-    if not resource.known or resource.kind == "ConfigMap":
+    if not resource.known or resource.kind == _CONFIG_MAP:
         return
     with_variables = with_environment(resource.node, lambda name: _data(name, build))
     if with_variables is None and not resource.changed:
@@ -96,7 +96,7 @@ def _read_resource(
 
 def _data(name: str, build: Build) -> Data | None:
     for resource in build.resources:
-        if resource.kind == "ConfigMap" and name in resource.names and resource.known:
+        if resource.kind == _CONFIG_MAP and name in resource.names and resource.known:
             return _data_of(resource.node)
     return build.config_maps.get(name)
 
@@ -111,15 +111,18 @@ def _data_of(config_map: Node) -> Data:
 
 def read_config_maps(project: Project, read: Read) -> None:
     """Reads the workloads again whose variables come from ConfigMaps that are near them."""
-    if not project.awaiting:
-        return
+    wanted: set[str] = set()
+    for awaiting, _ in project.awaiting:
+        with_environment(awaiting, wanted.add)  # finds nothing, and notes each name that it asks for
     config_maps: dict[str, list[tuple[Manifest, Place]]] = {}
-    for path in project.config_map_files:
+    for path in project.config_map_files if wanted else ():
         source = project.open_file(path)
-        for document in documents(source) if source is not None else ():
+        if source is None or not any(name in source.text for name in wanted):
+            continue
+        for document in documents(source, lambda text: _CONFIG_MAP in text):
             manifest = Manifest.of(document.root) if isinstance(document, Document) else None
-            if manifest is not None and manifest.kind == "ConfigMap" and manifest.ref.name is not None:
-                config_maps.setdefault(manifest.ref.name, []).append((manifest, manifest.name_node().place))
+            if manifest is not None and manifest.kind == _CONFIG_MAP and manifest.ref.name in wanted:
+                config_maps.setdefault(manifest.ref.name or "", []).append((manifest, manifest.name_node().place))
     if not config_maps:
         return
     for awaiting, workloads in project.awaiting:
@@ -152,26 +155,18 @@ def read_config_maps(project: Project, read: Read) -> None:
 # -- variables
 
 
-def with_environment(node: Node, lookup: Lookup, depth: int = 0) -> Node | None:
+def with_environment(node: Node, lookup: Lookup) -> Node | None:
     """The object with what its containers take from ConfigMaps written in; None where nothing of it is known."""
-    if depth > _DEEPEST or node.is_scalar:
-        return None
-    if node.is_sequence:
-        inner = [with_environment(element, lookup, depth + 1) for element in node.elements()]
+
+    def change(key: str, value: Node) -> Node | None:
+        if key not in CONTAINER_LISTS:
+            return None
+        inner = [_container(element, lookup) if element.is_mapping else None for element in value.elements()]
         if not any(inner):
             return None
-        return Merged(node, [new or old for new, old in zip(inner, node.elements(), strict=True)])
-    parts: dict[str, Node] = {}
-    for key, value in node.items():
-        if key in _CONTAINER_LISTS and value.is_sequence:
-            elements = [(_container(e, lookup) if e.is_mapping else None) or e for e in value.elements()]
-            if any(isinstance(e, Merged) for e in elements):
-                parts[key] = Merged(value, elements)
-        elif key not in ("metadata", "status"):
-            changed = with_environment(value, lookup, depth + 1)
-            if changed is not None:
-                parts[key] = changed
-    return Merged(node, {**dict(node.items()), **parts}) if parts else None
+        return Merged(value, [new or old for new, old in zip(inner, value.elements(), strict=True)])
+
+    return rewritten(node, change)
 
 
 def _container(container: Node, lookup: Lookup) -> Node | None:
@@ -192,9 +187,9 @@ def _container(container: Node, lookup: Lookup) -> Node | None:
     own: list[Node] = []
     for element in env.elements() if env is not None else ():
         reference = element.at("valueFrom", "configMapKeyRef")
-        name, key = text_at(reference, "name"), text_at(reference, "key")
-        data = lookup(name) if name is not None and key is not None else None
-        value = data.get(key or "") if data is not None else None
+        named, key = text_at(reference, "name"), text_at(reference, "key")
+        values = lookup(named) if named is not None and key is not None else None
+        value = values.get(key or "") if values is not None else None
         name_node = element.get("name")
         if value is not None and name_node is not None:
             known = True

@@ -21,7 +21,9 @@ MARKS = (
     ("image", "build"),
     ("capabilities", "gpus:", "nvidia", "habana", "/dev/kfd", "NVIDIA_VISIBLE_DEVICES", *engines.marks()),
 )
-_TOP_LEVEL = frozenset({"configs", "include", "models", "name", "networks", "secrets", "services", "version", "volumes"})
+_TOP_LEVEL = frozenset(
+    {"configs", "include", "models", "name", "networks", "secrets", "services", "version", "volumes"}
+)
 _VENDORS: dict[str, Vendor] = {"nvidia": "nvidia", "cdi": "nvidia", "amdgpu": "amd", "amd": "amd"}
 # What the messages call a reserved device: `GPU devices: 2`.
 _DEVICES = "GPU devices"
@@ -30,7 +32,7 @@ _RUNTIMES: dict[str, tuple[Vendor, str]] = {
     "habana": ("habana", "HABANA_VISIBLE_DEVICES"),
 }
 _DEVICE_FILES: dict[str, Vendor] = {"/dev/kfd": "amd", "/dev/nvidia0": "nvidia"}
-_LARGEST_VALUE = 64 * 1024
+_LARGEST_VALUE = _LONGEST_COMMAND = 32 * 1024
 _MOST_COUNTED = 1024
 
 
@@ -38,7 +40,7 @@ def claims_file(root: Node) -> bool:
     services = root.get("services")
     if services is None or not services.is_mapping or root.get("apiVersion") is not None:
         return False
-    if any(key not in _TOP_LEVEL and not key.startswith("x-") for key in root.keys()):
+    if any(key not in _TOP_LEVEL and not key.startswith("x-") for key, _ in root.items()):
         return False
     file = posixpath.basename(root.document.source.path).lower()
     if "compose" in file:
@@ -107,7 +109,9 @@ class _Service:
             env=self.env,
             engine=engines.read(launch),
             shared_memory=self.shared_memory(),
-            memory_limit_mib=_mib(self.text(node.get("mem_limit") or node.at("deploy", "resources", "limits", "memory"))),
+            memory_limit_mib=_mib(
+                self.text(node.get("mem_limit") or node.at("deploy", "resources", "limits", "memory"))
+            ),
         )
         if container.engine is not None:
             container.engine.container = container
@@ -148,7 +152,11 @@ class _Service:
         """A command: a list of arguments, or a text that Compose splits as a shell does, without running one."""
         if node.is_sequence:
             return [self.word(element) for element in node.elements()]
-        return _split(node, self.pieces(node.text)) if node.text is not None else []
+        if node.text is None:
+            return []
+        if len(node.text) > _LONGEST_COMMAND:
+            return [Word(node, [Piece(None, 0, 0)], 0, 0, many=True)]
+        return _split(node, self.pieces(node.text))
 
     def word(self, node: Node) -> Word:
         text = node.text
@@ -186,7 +194,7 @@ class _Service:
 
     def gpus(self) -> list[GpuRequest]:
         reserved = self.node.at("deploy", "resources", "reservations", "devices")
-        listed = [device for device in (reserved.elements() if reserved is not None else ())]
+        listed = list(reserved.elements()) if reserved is not None else []
         shorthand = self.node.get("gpus")
         if shorthand is not None and shorthand.text == "all":
             return [GpuRequest(_DEVICES, "nvidia", None, shorthand.place, shorthand.key_place)]
@@ -283,7 +291,9 @@ def _mib(text: str | None) -> float | None:
 
 @cache
 def _variable() -> re.Pattern[str]:
-    return re.compile(r"\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\})", re.ASCII)
+    return re.compile(
+        r"\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\})", re.ASCII
+    )
 
 
 def interpolated(text: str, known: Mapping[str, str | None]) -> list[Piece]:

@@ -45,7 +45,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
             else None,
             target_place=(target or manifest.name_node()).place,
             metrics=[metric for metric in metrics if metric is not None],
-            metrics_known=complete and None not in metrics and text_at(spec, "advanced", "scalingModifiers", "formula") is None,
+            metrics_known=complete
+            and None not in metrics
+            and text_at(spec, "advanced", "scalingModifiers", "formula") is None,
             min_replicas=sourced_int(spec.get("minReplicaCount")),
             max_replicas=sourced_int(spec.get("maxReplicaCount")),
             scale_down=scale_down(spec.at("advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")),

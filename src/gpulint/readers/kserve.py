@@ -182,7 +182,7 @@ def _keep_to_one_pod(engine: Engine) -> None:
     """In a pod without workers, whatever the runtime adds to a size that is written can only take more of its GPUs."""
     if engine.tensor_parallel is None or engine.tensor_parallel.default:
         return
-    for field in ("pipeline_parallel", "data_parallel", "nodes"):
+    for field in ("pipeline_parallel", "context_parallel", "data_parallel", "nodes"):
         setting: Setting[int] | None = getattr(engine, field)
         if setting is not None and setting.default:
             setting.value = 1

@@ -45,14 +45,14 @@ _DOWNSCALE_DELAY_S = 1200
 
 
 class _Choice(NamedTuple):
-    """One of the accelerators that a task may run on; `count` per node, None if unknown.
+    """One of the accelerators that a task may run on; `gpus` of them per node, None if unknown.
 
     `place` is where all of them are written together.
     """
 
     why: Sourced[str] | None
     name: str
-    count: int | None
+    gpus: int | None
     match: NodeMatch | None
     place: Place
 
@@ -61,7 +61,7 @@ def claims_file(root: Node) -> bool:
     resources, run = root.get("resources"), root.get("run")
     if resources is None or not resources.is_mapping or run is None or run.text is None:
         return False
-    return all(key in _TOP_LEVEL for key in root.keys())
+    return all(key in _TOP_LEVEL for key, _ in root.items())
 
 
 def read_file(root: Node, project: Project) -> None:
@@ -74,7 +74,7 @@ def read_file(root: Node, project: Project) -> None:
     )
     choices = list(_choices(root))[:_MOST_CHOICES]
     # One object in several forms: they share the reference, and what holds for all of them is told once.
-    forms = [_workload(root, choice, ref) for choice in choices or [None]]
+    forms = [_workload(root, choice, ref) for choice in choices] or [_workload(root, None, ref)]
     project.workloads += forms
     policy = service.get("replica_policy") if service is not None else None
     if policy is not None and policy.is_mapping:
@@ -104,8 +104,8 @@ def _choices(root: Node) -> Iterator[_Choice]:
     if any(element.get("accelerators") is None and element.get("instance_type") is None for element in alternatives):
         found = own + found
     for choice in found or own:
-        if (choice.name, choice.count) not in seen:
-            seen.add((choice.name, choice.count))
+        if (choice.name, choice.gpus) not in seen:
+            seen.add((choice.name, choice.gpus))
             yield choice
 
 
@@ -189,7 +189,7 @@ def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
 def _requests(choice: _Choice | None) -> list[GpuRequest]:
     if choice is None or choice.why is None:
         return []
-    return [GpuRequest(choice.name, _vendor(choice), choice.count, choice.why.place, choice.why.key_place)]
+    return [GpuRequest(choice.name, _vendor(choice), choice.gpus, choice.why.place, choice.why.key_place)]
 
 
 def _placement(choice: _Choice | None) -> Placement | None:
@@ -220,7 +220,7 @@ def _environment(root: Node, choice: _Choice | None, nodes: Node | None, count: 
             value = node.text if key == "envs" else None
             env[name] = EnvVar(name, value, node.place, node.key_place)
     if choice is not None:
-        value = str(choice.count) if choice.count is not None else None
+        value = str(choice.gpus) if choice.gpus is not None else None
         env[_GPUS_PER_NODE] = EnvVar(_GPUS_PER_NODE, value, choice.place, choice.place, remote=True)
     else:
         env[_GPUS_PER_NODE] = EnvVar(_GPUS_PER_NODE, None, run.key_place, run.key_place)

@@ -43,7 +43,7 @@ def weights_of(engine: Engine) -> Weights | None:
     name = engine.model
     if name is None or name.value is None or not engine.arguments_known or not engine.sole:
         return None
-    if engine.cpu_offload_gib is not None and not engine.cpu_offload_gib.default:
+    if engine.cpu_offload_gib is not None and engine.cpu_offload_gib.value != 0:
         return None
     if _is_hidden(engine.quantization) or _is_hidden(engine.dtype):
         return None

@@ -19,14 +19,15 @@ def gpus_asked(container: Container) -> int | None:
 
 
 def ranks(engine: Engine) -> int | None:
-    """Tensor × pipeline parallel size of one copy of the model, over all nodes; None where it is not known.
+    """Tensor × pipeline × context parallel size of one copy of the model, over all nodes; None where it is not known.
 
-    An engine that shards over all visible GPUs takes those of its container.
+    An engine that shards over all visible GPUs takes those of its container; one process may leave some alone.
     """
     if engine.uses_all_visible_gpus:
-        return gpus_asked(engine.container)
+        asked = gpus_asked(engine.container)
+        return asked if asked == 1 or not engine.one_process else None
     product = 1
-    for setting in (engine.tensor_parallel, engine.pipeline_parallel):
+    for setting in (engine.tensor_parallel, engine.pipeline_parallel, engine.context_parallel):
         if setting is not None:
             if setting.value is None or setting.value < 1:
                 return None

@@ -46,8 +46,8 @@ def with_text(node: Node, value: str, place: Place) -> Node:
 def variables(source: Source, *, quotes: bool) -> Iterator[tuple[str, Node | None]]:
     """Names and values of an environment file, in its order; the value is None where the line gives only a name.
 
-    With `quotes` as Docker Compose reads it: quotes, `export`, comments behind a blank. Without, as kustomize does: what
-    follows the first `=` is the value to the end of the line. A quoted value ends on its line.
+    With `quotes` as Docker Compose reads it: quotes (closed on their line), `export`, comments behind a blank. Without,
+    as kustomize does: what follows the first `=` is the value, to the end of the line.
     Source: Docker Compose, "Syntax for environment files"; kustomize api/kv/kv.go (keyValuesFromLine).
     """
     if len(source.text) > _LONGEST_CHARS:

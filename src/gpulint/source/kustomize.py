@@ -20,6 +20,9 @@ NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _DEEPEST_BASE = 8
 _DEEPEST_NODE = 40
 _MOST_RESOURCES = 500
+_MOST_BUILDS = 500
+# What one change of an object may look at: YAML's aliases can make an object of any size.
+_MOST_NODES = 50_000
 # What a field holds whose value comes from elsewhere: no number, no flag's value.
 _PLACEHOLDER = "${replaced}"
 # Lists of built-in kinds whose elements are merged by a key; other lists are replaced. Source: Kubernetes API, the
@@ -31,6 +34,9 @@ _MERGE_KEYS = {
 }  # fmt: skip
 _BUILT_IN_GROUPS = ("", "apps", "batch", "autoscaling", "policy")
 _SEQUENCE_OF_PORTS = "ports"
+CONTAINER_LISTS = ("containers", "initContainers")
+# Where no containers are.
+_NO_PODS = frozenset({"args", "command", "env", "envFrom", "metadata", "ports", "status", "volumeMounts", "volumes"})
 # What changes objects in ways that are not followed.
 _PLUGINS = ("transformers", "generators")
 
@@ -94,12 +100,52 @@ class Build:
 
     resources: list[Resource] = field(default_factory=list)
     config_maps: dict[str, dict[str, Node | None]] = field(default_factory=dict)
-    files: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
 
 
 class _UnfollowedError(Exception):
     """Something that is not followed: what it touches is unknown."""
+
+
+class Room:
+    """How many more nodes a change may look at."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = _MOST_NODES
+
+    def enter(self, depth: int) -> None:
+        self.left -= 1
+        if self.left < 0 or depth > _DEEPEST_NODE:
+            raise _UnfollowedError
+
+
+def rewritten(node: Node, change: Callable[[str, Node], Node | None]) -> Node | None:
+    """The node with every list below a key replaced that `change` gives another one for; None where that is none."""
+    try:
+        return _rewritten(node, change, Room(), 0)
+    except _UnfollowedError:
+        return None
+
+
+def _rewritten(node: Node, change: Callable[[str, Node], Node | None], room: Room, depth: int) -> Node | None:
+    room.enter(depth)
+    if node.is_sequence:
+        inner = [_rewritten(element, change, room, depth + 1) for element in node.elements() if not element.is_scalar]
+        if not any(inner):
+            return None
+        new = iter(inner)
+        return Merged(node, [old if old.is_scalar else next(new) or old for old in node.elements()])
+    parts: dict[str, Node] = {}
+    for key, value in node.items():
+        changed = None
+        if value.is_sequence:
+            changed = change(key, value)
+        if changed is None and not value.is_scalar and key not in _NO_PODS:
+            changed = _rewritten(value, change, room, depth + 1)
+        if changed is not None:
+            parts[key] = changed
+    return Merged(node, {**dict(node.items()), **parts}) if parts else None
 
 
 class Builder:
@@ -108,10 +154,15 @@ class Builder:
     def __init__(self, open_file: OpenFile) -> None:
         self.open_file = open_file
         self.parsed: dict[str, list[Node]] = {}
+        self.left = _MOST_BUILDS
 
     def build(self, folder: str) -> Build:
-        """The objects of the kustomization in a folder (a report path)."""
-        return self._build(folder, ())
+        """The objects of the kustomization in a folder (a report path); none for one that takes in too much."""
+        self.left = _MOST_BUILDS
+        try:
+            return self._build(folder, ())
+        except _UnfollowedError:
+            return Build()
 
     def kustomization(self, folder: str) -> Node | None:
         for name in NAMES:
@@ -138,22 +189,23 @@ class Builder:
         folder = posixpath.normpath(folder)
         node = self.kustomization(folder)
         build = Build()
+        self.left -= 1
+        if self.left < 0:
+            raise _UnfollowedError
         if node is None or folder in above or len(above) >= _DEEPEST_BASE:
             return build
-        build.folders.add(folder)
         for entry in [*_texts(node, "resources"), *_texts(node, "bases")]:
             if _is_remote(entry):
                 continue
             path = posixpath.normpath(posixpath.join(folder, entry))
             roots = self.roots(path) if path.endswith((".yaml", ".yml", ".json")) else []
             if roots or path.endswith((".yaml", ".yml", ".json")):
-                build.files.add(path)
                 for root in roots:
                     build.resources += _objects(root)
             else:
                 _take_in(build, self._build(path, (*above, folder)))
             if len(build.resources) > _MOST_RESOURCES:
-                return Build()
+                raise _UnfollowedError
         self._apply(node, folder, build, (*above, folder))
         return build
 
@@ -166,14 +218,16 @@ class Builder:
             if component is None or len(above) >= _DEEPEST_BASE:
                 _forget(build.resources)  # it may change anything
                 continue
-            build.folders.add(path)
+            self.left -= 1
+            if self.left < 0:
+                raise _UnfollowedError
             for inner in _texts(component, "resources"):
                 if not _is_remote(inner):
                     build.resources += [r for root in self.roots(posixpath.join(path, inner)) for r in _objects(root)]
             self._apply(component, path, build, (*above, path))
         if any(node.get(key) is not None for key in _PLUGINS):
             _forget(build.resources)
-        for patch in self._patches(node, folder, build):
+        for patch in self._patches(node, folder):
             patch(build.resources)
         _rename(node, build.resources)
         _set_replicas(node, build.resources)
@@ -196,7 +250,6 @@ class Builder:
                 data[entry.partition("=")[0] if "=" in entry else posixpath.basename(entry)] = None
             for entry in [*_texts(generator, "envs"), *_text(generator, "env")]:
                 path = posixpath.normpath(posixpath.join(folder, entry))
-                build.files.add(path)
                 source = self.open_file(path)
                 if source is not None:
                     data.update(variables(source, quotes=False))
@@ -213,10 +266,10 @@ class Builder:
 
     # -- patches
 
-    def _patches(self, node: Node, folder: str, build: Build) -> Iterator[Callable[[list[Resource]], None]]:
+    def _patches(self, node: Node, folder: str) -> Iterator[Callable[[list[Resource]], None]]:
         for entry in _elements(node, "patchesStrategicMerge"):
             text = entry.text or ""
-            roots = _embedded(entry) if "\n" in text else self._file(text, folder, build)
+            roots = _embedded(entry) if "\n" in text else self._file(text, folder)
             for root in roots:
                 yield _Patch(root, None).apply
         for key in ("patches", "patchesJson6902"):
@@ -224,7 +277,7 @@ class Builder:
                 path, inline, target = entry.get("path"), entry.get("patch"), entry.get("target")
                 roots = []
                 if path is not None and path.text is not None:
-                    roots = self._file(path.text, folder, build)
+                    roots = self._file(path.text, folder)
                 elif inline is not None:
                     roots = _embedded(inline)
                 if not roots:
@@ -232,12 +285,8 @@ class Builder:
                 for root in roots:
                     yield _Patch(root, target).apply
 
-    def _file(self, name: str, folder: str, build: Build) -> list[Node]:
-        if _is_remote(name):
-            return []
-        path = posixpath.normpath(posixpath.join(folder, name))
-        build.files.add(path)
-        return self.roots(path)
+    def _file(self, name: str, folder: str) -> list[Node]:
+        return [] if _is_remote(name) else self.roots(posixpath.join(folder, name))
 
     # -- replacements
 
@@ -247,7 +296,7 @@ class Builder:
             path = entry.get("path")
             listed = [entry]
             if path is not None and path.text is not None:
-                roots = self._file(path.text, folder, build)
+                roots = self._file(path.text, folder)
                 listed = [each for root in roots for each in (root.elements() if root.is_sequence else [root])]
             for replacement in listed:
                 value = _replacement_value(replacement, build)
@@ -279,8 +328,6 @@ class Builder:
 def _take_in(build: Build, other: Build) -> None:
     build.resources += other.resources
     build.config_maps.update(other.config_maps)
-    build.files |= other.files
-    build.folders |= other.folders
 
 
 def _objects(root: Node) -> Iterator[Resource]:
@@ -331,7 +378,7 @@ def _selected(selector: Node | None, resources: list[Resource]) -> list[Resource
     """The objects that a target means. An expression that is not followed makes those it may mean unknown."""
     if selector is None:
         return []
-    wanted = {key: _text(selector, key)[:1] for key in ("group", "kind", "name", "namespace")}
+    wanted = {key: _text(selector, key)[:1] for key in ("group", "kind", "name")}
     by_label = selector.get("labelSelector") is not None or selector.get("annotationSelector") is not None
     found = []
     for resource in resources:
@@ -384,7 +431,7 @@ class _Patch:
                 if content.is_sequence:
                     node: Node | None = _json_patch(resource.node, content)
                 else:
-                    node = _merge(resource.node, content, resource.group in _BUILT_IN_GROUPS, 0)
+                    node = _merge(resource.node, content, resource.group in _BUILT_IN_GROUPS, Room(), 0)
             except _UnfollowedError:
                 resource.known = False
                 continue
@@ -394,10 +441,9 @@ class _Patch:
                 resource.node, resource.changed = node, True
 
 
-def _merge(base: Node, patch: Node, by_key: bool, depth: int) -> Node | None:
+def _merge(base: Node, patch: Node, by_key: bool, room: Room, depth: int) -> Node | None:
     """A strategic merge patch; None where it deletes the node."""
-    if depth > _DEEPEST_NODE:
-        raise _UnfollowedError
+    room.enter(depth)
     if not patch.is_mapping or not base.is_mapping:
         if patch.is_scalar and base.is_scalar and patch.value == base.value:
             return base
@@ -420,9 +466,9 @@ def _merge(base: Node, patch: Node, by_key: bool, depth: int) -> Node | None:
             merge_key = _MERGE_KEYS.get(key) if by_key else None
             if by_key and key == _SEQUENCE_OF_PORTS:
                 merge_key = "containerPort" if any(e.get("containerPort") for e in old.elements()) else "port"
-            parts[key] = _merge_lists(old, value, merge_key, by_key, depth) if merge_key else value
+            parts[key] = _merge_lists(old, value, merge_key, room, depth) if merge_key else value
         elif old is not None:
-            merged = _merge(old, value, by_key, depth + 1)
+            merged = _merge(old, value, by_key, room, depth + 1)
             if merged is None:
                 parts.pop(key)
             else:
@@ -432,7 +478,7 @@ def _merge(base: Node, patch: Node, by_key: bool, depth: int) -> Node | None:
     return Merged(base, parts)
 
 
-def _merge_lists(base: Node, patch: Node, merge_key: str, by_key: bool, depth: int) -> Node:
+def _merge_lists(base: Node, patch: Node, merge_key: str, room: Room, depth: int) -> Node:
     elements = list(base.elements())
     for element in patch.elements():
         if not element.is_mapping:
@@ -449,7 +495,7 @@ def _merge_lists(base: Node, patch: Node, merge_key: str, by_key: bool, depth: i
             if directive is None:
                 elements.append(element)
             continue
-        merged = _merge(elements[index], element, by_key, depth + 1)
+        merged = _merge(elements[index], element, True, room, depth + 1)
         if merged is None:
             del elements[index]
         else:
@@ -537,31 +583,21 @@ def _set_images(node: Node, resources: list[Resource]) -> None:
         if not name:
             continue
         for resource in resources:
-            changed = _with_image(resource.node, name[0], entry, 0)
+            changed = rewritten(resource.node, _image_setter(name[0], entry))
             if changed is not None:
                 resource.node, resource.changed = changed, True
 
 
-def _with_image(node: Node, name: str, entry: Node, depth: int) -> Node | None:
-    """The node with the images of its containers replaced; None where there is none of that name."""
-    if depth > _DEEPEST_NODE or node.is_scalar:
-        return None
-    if node.is_sequence:
-        inner = [_with_image(element, name, entry, depth + 1) for element in node.elements()]
-        if not any(inner):
+def _image_setter(name: str, entry: Node) -> Callable[[str, Node], Node | None]:
+    def change(key: str, value: Node) -> Node | None:
+        if key not in CONTAINER_LISTS:
             return None
-        return Merged(node, [new or old for new, old in zip(inner, node.elements(), strict=True)])
-    parts: dict[str, Node] = {}
-    for key, value in node.items():
-        if key in ("containers", "initContainers") and value.is_sequence:
-            elements = [_container_with_image(element, name, entry) or element for element in value.elements()]
-            if any(new is not old for new, old in zip(elements, list(value.elements()), strict=True)):
-                parts[key] = Merged(value, elements)
-        elif key not in ("env", "args", "command", "metadata"):
-            changed = _with_image(value, name, entry, depth + 1)
-            if changed is not None:
-                parts[key] = changed
-    return Merged(node, {**dict(node.items()), **parts}) if parts else None
+        elements = [(_container_with_image(e, name, entry) if e.is_mapping else None) for e in value.elements()]
+        if not any(elements):
+            return None
+        return Merged(value, [new or old for new, old in zip(elements, value.elements(), strict=True)])
+
+    return change
 
 
 def _container_with_image(container: Node, name: str, entry: Node) -> Node | None:

@@ -37,9 +37,9 @@ _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 # Programs that run the command in their arguments. Where that begins depends on their options: each position may.
 _WRAPPERS = frozenset({
     "builtin", "catatonit", "chroot", "chrt", "command", "conda", "coproc", "ddtrace-run", "dumb-init", "env", "exec",
-    "gosu", "ionice", "micromamba", "ncu", "nice", "nohup", "nsys", "numactl", "opentelemetry-instrument",
-    "pipenv", "pixi", "poetry", "prlimit", "setsid", "stdbuf", "strace", "su-exec", "sudo", "taskset", "time",
-    "timeout", "tini", "unbuffer", "uv",
+    "gosu", "ionice", "micromamba", "mpiexec", "mpirun", "ncu", "nice", "nohup", "nsys", "numactl",
+    "opentelemetry-instrument", "pipenv", "pixi", "poetry", "prlimit", "setsid", "srun", "stdbuf", "strace", "su-exec",
+    "sudo", "taskset", "time", "timeout", "tini", "trtllm-llmapi-launch", "unbuffer", "uv",
 })  # fmt: skip
 # A variable so named, unquoted, is there to hold any number of words.
 _SEVERAL = ("ARG", "OPT", "FLAG", "PARAM", "EXTRA", "CMD", "COMMAND")

@@ -70,6 +70,8 @@ def _workers(engine: Engine) -> int | None:
     """Workers of one model copy in the engine's container; None where that is not known."""
     container = engine.container
     asked = gpus_asked(container)
+    if engine.one_process:
+        return None
     if asked is None and not container.pod.dra_claims:
         return None
     if any(request.vendor not in ("nvidia", "amd") for request in container.gpus):

@@ -37,8 +37,8 @@ def check(engine: Engine) -> Iterator[Finding]:
     request = container.gpus[0]
     whole = container.mig_slice is None
     more = (
-        f"--data-parallel-size={asked // used} for that many copies of the model"
-        if engine.data_parallel is not None and asked % used == 0
+        f"{engine.data_parallel.spelled} {asked // used} for that many copies of the model"
+        if engine.data_parallel is not None and engine.data_parallel.value == 1 and asked % used == 0
         else "a larger parallel size"
     )
     yield Finding(
