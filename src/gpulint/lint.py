@@ -87,9 +87,15 @@ def check(
                 problems.append(problem)
     raw = _once_per_object(raw)
     raw.sort(key=lambda entry: (*entry.finding.place.sort_key(), entry.rule.name, entry.finding.message))
-    # The scope is applied last: what is named must not change what stands elsewhere, nor any fingerprint.
+    # The scope is applied last: what is named must not change what stands elsewhere, nor any fingerprint. What is
+    # said of a host itself always counts; that a finding speaks of one does not bring it into the scope.
     reported = _report(raw, levels or {}, root_path)
-    return [finding for finding in reported if finding.paths() & loaded.scope], problems
+    hosts = {known.place.source.path for known in loaded.project.hosts}
+    return [
+        finding
+        for finding in reported
+        if finding.place.source.path in hosts or (finding.paths() - hosts) & loaded.scope
+    ], problems
 
 
 def _once_per_object(raw: list[Raw]) -> list[Raw]:

@@ -7,14 +7,19 @@ import os
 import posixpath
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 from gpulint import readers
 from gpulint.discovery import KUSTOMIZATION_NAMES, Files, is_inside
 from gpulint.model.project import Project
 from gpulint.source.text import NotText, Source, decode
 from gpulint.source.yaml import Document, Problem, Template, documents
+
+if TYPE_CHECKING:
+    from gpulint.model.host import KnownHost
 
 # No manifest is this large; a file that is would keep the run busy for a minute.
 _LARGEST_FILE_BYTES = 32 * 2**20
@@ -34,9 +39,12 @@ class Loaded:
     scope: set[str] = field(default_factory=set)
 
 
-def load(files: Files, stdin: bytes | None = None) -> Loaded:
-    """Reads the files of a run into one project, joined. Nothing that cannot be read stops the rest."""
-    loaded = Loaded(Project(), problems=list(files.problems))
+def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = ()) -> Loaded:
+    """Reads the files of a run into one project, joined; `hosts` are those to check it against.
+
+    Nothing that cannot be read stops the rest.
+    """
+    loaded = Loaded(Project(hosts=list(hosts)), problems=list(files.problems))
     # What is read is kept until the end or freed by reference counts: cycle collection only costs time here.
     collecting = gc.isenabled()
     gc.disable()
@@ -66,7 +74,8 @@ def load(files: Files, stdin: bytes | None = None) -> Loaded:
             return cache
 
         loaded.project.kustomizations = read_kustomizations
-        readers.read_referenced(loaded.project, [shown_path(path) for path in kustomizations])
+        whole = bool(files.named) or files.root in files.folders
+        readers.read_referenced(loaded.project, [shown_path(path) for path in kustomizations], whole=whole)
         loaded.project.join()
     finally:
         if collecting:
@@ -75,14 +84,23 @@ def load(files: Files, stdin: bytes | None = None) -> Loaded:
 
 
 def load_texts(texts: Mapping[str, str]) -> Loaded:
-    """A project of texts by their paths, all in scope: what the examples of rule pages are."""
+    """A project of texts by their paths, all in scope: what the examples of rule pages are.
+
+    A text whose name begins with `host` and ends in `.json` is a host that is being measured.
+    """
     loaded = Loaded(Project(), scope=set(texts))
     sources = {path: Source(path, text) for path, text in sorted(texts.items())}
     loaded.project.open_file = sources.get
     for path, source in sources.items():
-        if not path.endswith(_ENVIRONMENT_SUFFIX) and posixpath.basename(path) not in KUSTOMIZATION_NAMES:
+        name = posixpath.basename(path)
+        if name.startswith("host") and name.endswith(".json"):
+            from gpulint.live.hostfile import read_host_text
+
+            loaded.project.hosts.append(read_host_text(source, current=True))
+        elif not path.endswith(_ENVIRONMENT_SUFFIX) and name not in KUSTOMIZATION_NAMES:
             _read_text(source, loaded, in_scope=True)
-    readers.read_referenced(loaded.project, [p for p in sources if posixpath.basename(p) in KUSTOMIZATION_NAMES])
+    kustomizations = [path for path in sources if posixpath.basename(path) in KUSTOMIZATION_NAMES]
+    readers.read_referenced(loaded.project, kustomizations, whole=True)
     loaded.project.join()
     return loaded
 
@@ -113,9 +131,14 @@ def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
 
 def shown_path(path: str) -> str:
     """An absolute path as a report shows it: relative to the current folder, with slashes."""
-    folder = os.getcwd().rstrip(os.sep) + os.sep
-    relative = path[len(folder) :] if path.startswith(folder) else os.path.relpath(path)
-    return relative.replace(os.sep, "/")
+    folder, name = os.path.split(path)
+    above = _relative_folder(folder, os.getcwd())
+    return name if above == os.curdir else f"{above}/{name}".replace(os.sep, "/")
+
+
+@cache
+def _relative_folder(folder: str, current: str) -> str:
+    return os.path.relpath(folder, current)
 
 
 def _read_bytes(path: str) -> bytes:

@@ -6,7 +6,7 @@ import os
 import posixpath
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -15,6 +15,9 @@ from gpulint.discovery import Files, discover
 from gpulint.load import Loaded, load
 from gpulint.report._display import visible
 from gpulint.source.yaml import Problem
+
+if TYPE_CHECKING:
+    from gpulint.model.host import KnownHost
 
 EXIT_FINDINGS = 1
 EXIT_ERROR = 2
@@ -50,9 +53,22 @@ def find_files(paths: tuple[str, ...], config_path: str | None) -> tuple[Files, 
     return files, config
 
 
-def read(paths: tuple[str, ...], files: Files) -> Loaded:
+def read(paths: tuple[str, ...], files: Files, hosts: Iterable[KnownHost] = ()) -> Loaded:
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    return load(files, stdin)
+    return load(files, stdin, hosts)
+
+
+def hosts_to_check(host_files: tuple[str, ...]) -> list[KnownHost]:
+    """The hosts of `--host` and the one that `gpulint live` has measured before it runs another command."""
+    hosts: list[KnownHost] = list(click.get_current_context().obj or ())
+    if host_files:
+        from gpulint.live.hostfile import HostError, read_host_file
+
+        try:
+            hosts += [read_host_file(path) for path in host_files]
+        except HostError as error:
+            fail(str(error))
+    return hosts
 
 
 def root_relative(root: str) -> Callable[[str], str]:

@@ -79,6 +79,7 @@ def read(launch: Launch) -> Engine | None:
         engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
         if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
             engine.chooses_devices = True
+        engine.visible_devices = _visible_devices(call)
         return engine
     if launch.command is None:
         for module in candidates:
@@ -89,6 +90,15 @@ def read(launch: Launch) -> Engine | None:
                     engine.chooses_devices = True
                 return engine
     return None
+
+
+def _visible_devices(call: Call) -> int | None:
+    """How many devices the launch shows to the engine, where it lists them."""
+    word = call.environment.get(_VISIBLE_DEVICES[0])
+    given = call.launch.env.get(_VISIBLE_DEVICES[0])
+    text = word.text if word is not None else given.value if given is not None else None
+    devices = (text or "").split(",")
+    return len(devices) if all(device.strip().isdigit() for device in devices) else None
 
 
 def start(name: str, launch: Launch, arguments: Sequence[Word], place: Place) -> Engine | None:

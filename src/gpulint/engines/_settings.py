@@ -53,6 +53,15 @@ class Settings:
         self.reading = reading
         self.variables = Variables(call)
 
+    def switch(self, name: str) -> Setting[bool] | None:
+        """The setting of a switch; its variable may be set to any of llama.cpp's words for true."""
+        flag = self.reading.table.flags[name]
+        if name not in self.reading.given and flag.env is not None:
+            found = self.variables.setting(flag.env, lambda value: value.lower() in ("on", "enabled", "true", "1"))
+            if found is not None:
+                return found
+        return self.reading.switch(name)
+
     def setting(self, name: str, convert: Callable[[str], T | None]) -> Setting[T] | None:
         """The setting of a flag; None where the engine, or this version of it, has no such flag."""
         flag = self.reading.table.flags.get(name)

@@ -353,10 +353,25 @@ def text(value: str) -> str | None:
     return value or None
 
 
+def positional(words: Sequence[Word], spelled: str) -> Setting[str]:
+    """The setting that the first of these positional words makes; where there is none, nothing is known of it."""
+    if not words:
+        return Setting(None, spelled, None, True)
+    value = words[0].text
+    return Setting(None if value is None or is_placeholder(value) else text(value), spelled, words[0].place)
+
+
 def positive(value: str) -> int | None:
     """An integer above zero: zero and less mean that the engine decides, or does without."""
     found = integer(value)
     return found if found is not None and found > 0 else None
+
+
+def negated(switch: Setting[bool] | None) -> Setting[bool] | None:
+    """What a switch that turns something off says of that."""
+    if switch is None:
+        return None
+    return Setting(None if switch.value is None else not switch.value, switch.spelled, switch.place, switch.default)
 
 
 def above_one(size: Setting[int] | None) -> Setting[bool] | None:

@@ -94,7 +94,7 @@ class Launch:
     `place` is the container's. `env_known` is False where variables come from elsewhere as a whole (`envFrom`).
     """
 
-    __slots__ = ("args", "command", "env", "env_known", "image", "place")
+    __slots__ = ("_mentioned", "args", "command", "env", "env_known", "image", "place")
 
     def __init__(
         self,
@@ -112,10 +112,14 @@ class Launch:
         self.env = env
         self.place = place
         self.env_known = env_known
+        self._mentioned: str | None = None
 
     def mentions(self, marks: Sequence[str]) -> bool:
         """Whether a mark (lower case) occurs in the image, the words as written, or the environment."""
-        return any(mark in text for text in self._texts() for mark in marks)
+        if self._mentioned is None:
+            self._mentioned = "\n".join(self._texts())
+        text = self._mentioned
+        return any(mark in text for mark in marks)
 
     def _texts(self) -> list[str]:
         texts = [self.image.value.lower()] if self.image is not None else []

@@ -50,6 +50,7 @@ def build(call: Call) -> Engine:
         max_model_len=_length(read, slots),
         max_num_seqs=slots,
         max_batched_tokens=read.setting("--batch-size", flags.integer),
+        serves_metrics=read.switch("--metrics"),
         cpu_offload_gib=Setting(
             None, "--n-gpu-layers", layers.place if layers is not None else None, layers is None or layers.default
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpulint.engines import _images, flags
-from gpulint.engines.flags import Reading
 from gpulint.engines.launch import Call, Launch, Word, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
@@ -53,7 +52,7 @@ def build(call: Call) -> Engine:
         version=version,
         version_text=version_text,
         arguments_known=reading.complete,
-        model=_model(reading),
+        model=flags.positional(reading.positionals, "model_path"),
         dtype=reading.setting("--dtype", flags.text),
         quantization=reading.setting("--model-format", _quantization),
         tensor_parallel=reading.setting("--tp", flags.integer),
@@ -76,14 +75,6 @@ def build(call: Call) -> Engine:
         # (lmdeploy/turbomind/turbomind.py, update_parallel_config); PyTorch runs one server per rank.
         engine.data_parallel_local = Setting(None, data.spelled, data.place, True)
     return engine
-
-
-def _model(reading: Reading) -> Setting[str]:
-    if not reading.positionals:
-        return Setting(None, "model_path", None, True)
-    word = reading.positionals[0]
-    value = word.text
-    return Setting(None if value is None or flags.is_placeholder(value) else value or None, "model_path", word.place)
 
 
 def _share(value: str) -> float | None:

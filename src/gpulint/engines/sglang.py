@@ -65,6 +65,7 @@ def build(call: Call) -> Engine:
         max_num_seqs=reading.setting("--max-running-requests", flags.integer),
         max_batched_tokens=reading.setting("--chunked-prefill-size", flags.positive),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        serves_metrics=reading.switch("--enable-metrics"),
         config=reading.setting("--config", flags.text) if config is not None else None,
         chooses_devices="--base-gpu-id" in reading.given or "--gpu-id-step" in reading.given,
         accelerator=_images.accelerator(image),

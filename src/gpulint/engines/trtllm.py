@@ -11,7 +11,7 @@ from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
 from gpulint.source.shell import basename
 
-MARKS = ("trtllm", "tensorrt_llm")
+MARKS = ("trtllm-serve", "dynamo.trtllm", "tensorrt_llm.commands")
 
 _DYNAMO = "dynamo.trtllm"
 _COMMAND = "tensorrt_llm.commands.serve"
@@ -67,7 +67,7 @@ def build(call: Call) -> Engine:
         sizes = ("--tensor-parallel-size", "--pipeline-parallel-size", "--max-seq-len", "--max-batch-size")
         tokens, attention, per_node = "--max-num-tokens", "--enable-attention-dp", "--gpus-per-node"
     else:
-        model = _positional(reading.positionals)
+        model = flags.positional(reading.positionals, "model")
         fraction = read.setting("--free_gpu_memory_fraction", flags.number)
         experts = read.setting("--moe_expert_parallel_size", flags.integer)
         sizes = ("--tensor_parallel_size", "--pipeline_parallel_size", "--max_seq_len", "--max_batch_size")
@@ -104,14 +104,6 @@ def build(call: Call) -> Engine:
 def _is_set(read: Settings, name: str) -> bool:
     flag = read.reading.table.flags.get(name)
     return flag is not None and (name in read.reading.given or (flag.env is not None and flag.env in read.variables))
-
-
-def _positional(words: Sequence[Word]) -> Setting[str]:
-    """The model, which `trtllm-serve` takes as its argument."""
-    if not words:
-        return Setting(None, "model", None, True)
-    value = words[0].text
-    return Setting(None if value is None or flags.is_placeholder(value) else value or None, "model", words[0].place)
 
 
 def _nodes(engine: Engine, per_node: Setting[int] | None) -> Setting[int] | None:

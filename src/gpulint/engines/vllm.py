@@ -161,6 +161,7 @@ def _engine(
         max_num_seqs=reading.setting("--max-num-seqs", flags.integer),
         max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        serves_metrics=flags.negated(reading.switch("--disable-log-stats")),
         config=reading.setting("--config", flags.text) if "--config" in reading.given else None,
         ray_cluster=ray is not None
         or not launch.env_known
@@ -170,14 +171,14 @@ def _engine(
     )
 
 
-def from_engine_kwargs(node: Node, *, place: Place | None = None) -> Engine:
+def from_engine_kwargs(node: Node | None, place: Place) -> Engine:
     """The engine of a mapping of vLLM's engine arguments by their Python names (`tensor_parallel_size: 8`).
 
-    Settings are spelled as the mapping spells them and stand at their entry. `place` is that of the engine, the
-    mapping's own by default. An argument that vLLM has no flag for, and a node that is no mapping, leave it unknown
+    Settings are spelled as the mapping spells them and stand at their values; `place` is that of the engine. Without a
+    mapping all are defaults. An argument that vLLM has no flag for, and a node that is no mapping, leave it unknown
     what else is set.
     """
-    engine = _of_arguments(node, place or node.key_place, None, None, switches=True)
+    engine = _of_arguments(node, place, None, None, switches=True)
     for setting in _settings(engine).values():
         if setting.default:
             setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
@@ -205,12 +206,13 @@ def apply_config(engine: Engine, node: Node) -> None:
 
 
 def _of_arguments(
-    node: Node, place: Place, version: Version | None, version_text: str | None, *, switches: bool
+    node: Node | None, place: Place, version: Version | None, version_text: str | None, *, switches: bool
 ) -> Engine:
     """The engine of a mapping of arguments; what is written is spelled by its key."""
-    words = [word for key, value in node.items() if (word := _argument(key, value, switches)) is not None]
+    entries = node.items() if node is not None else ()
+    words = [word for key, value in entries if (word := _argument(key, value, switches)) is not None]
     reading = flags.read(_table(), words, version)
-    reading.complete = reading.complete and node.is_mapping
+    reading.complete = reading.complete and (node is None or node.is_mapping)
     call = Call(Launch(None, None, words, {}, place), [], words, {}, place)
     engine = _engine(reading, call, _model(reading), version, version_text)
     for setting in _settings(engine).values():
@@ -233,7 +235,7 @@ def _argument(key: str, value: Node, switches: bool) -> Word | None:
         pieces = [Piece(f"--{key}", 0, 0)]
     else:
         pieces = [Piece(f"--{key}=", 0, 0), Piece(text, 0, len(text or ""))]
-    return Word(value, pieces, 0, len(text or ""), elsewhere=value.entry_place)
+    return Word(value, pieces, 0, len(text or ""))
 
 
 def _settings(engine: Engine) -> dict[str, Setting[Any]]:
@@ -277,8 +279,7 @@ def _model(reading: Reading) -> Setting[str]:
         if found.default:  # an operator that mounts the model or names it elsewhere is likelier than the built-in one
             found.value = None
         return found
-    value = words[0].text
-    return Setting(None if value is None or flags.is_placeholder(value) else value or None, "model", words[0].place)
+    return flags.positional(words, "model")
 
 
 def _server_model(reading: Reading) -> Setting[str] | None:

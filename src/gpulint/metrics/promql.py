@@ -124,6 +124,21 @@ class Comparison:
         return op, (self.threshold - self.offset) / self.scale
 
 
+class HistogramInput(NamedTuple):
+    """One metric inside `histogram_quantile`, with what is done to it before the quantile is taken."""
+
+    selector: Selector
+    functions: tuple[str, ...]
+    aggregations: tuple[Aggregation, ...]
+
+
+class HistogramQuantile(NamedTuple):
+    """A call of `histogram_quantile`; `level` is None where a template says it."""
+
+    level: float | None
+    inputs: tuple[HistogramInput, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Query:
     """A parsed PromQL expression."""
@@ -132,6 +147,7 @@ class Query:
     selectors: tuple[Selector, ...]
     comparisons: tuple[Comparison, ...]
     one_series: bool  # aggregated so that at most one series results, whatever is scraped
+    quantiles: tuple[HistogramQuantile, ...] = ()
 
     def metric_names(self) -> tuple[str, ...]:
         """The known metric names, each once, in order."""
@@ -454,10 +470,11 @@ class _Reader:
         self.places: Iterator[_Place] = iter(prepared.places)
         self.selectors: list[Selector] = []
         self.comparisons: list[Comparison] = []
+        self.quantiles: list[HistogramQuantile] = []
 
     def read(self, tree: type_node) -> Query:
         value = self._walk(tree)
-        return Query(self.text, tuple(self.selectors), tuple(self.comparisons), value.one_series)
+        return Query(self.text, tuple(self.selectors), tuple(self.comparisons), value.one_series, tuple(self.quantiles))
 
     def _restored(self, text: str) -> str:
         return re.sub(r"__[tm](\d+)__", lambda match: self.templates[int(match[1])], text)
@@ -557,6 +574,8 @@ class _Reader:
         start = len(self.selectors)
         name = node.func.name
         arguments = [self._walk(argument) for argument in node.args]
+        if name == "histogram_quantile" and len(arguments) == 2:
+            self._note_quantile(arguments[0].constant, self.selectors[start:])
         for selector in self.selectors[start:]:
             selector.functions += (name,)
         value = next((argument for argument in arguments if argument.members), None)
@@ -569,6 +588,11 @@ class _Reader:
             value.offset = 0.0
         value.one_series = value.one_series or name in {"absent", "absent_over_time", "scalar"}
         return value
+
+    def _note_quantile(self, level: float | None, selectors: list[Selector]) -> None:
+        known = level if level is not None and math.isfinite(level) else None
+        inputs = tuple(HistogramInput(s, s.functions, s.aggregations) for s in selectors)
+        self.quantiles.append(HistogramQuantile(known, inputs))
 
     def _binary(self, node: type_node) -> _Value:
         start, first_comparison = len(self.selectors), len(self.comparisons)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpulint.metrics.table import Meaning
-from gpulint.model.values import ObjectRef, Sourced
+from gpulint.model.values import ObjectRef, Setting, Sourced
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ class ScalingMetric:
     as written; for a query, the query. `meanings` are what its metrics measure; empty means unknown.
     `target_type` is Utilization, AverageValue or Value; `threshold` the number in the file's own unit.
     `selector` holds the metric's label selector. `via` is the rule that gives the name its meaning, where one does.
+    `activation` is the value above which a target at zero replicas is woken. `missing_is_zero` says whether a query
+    without a result counts as 0, and `missing_place` where that is written; None where the format has no such choice.
+    `ceiling` is what the same file lets a replica have of it at most. `scoped` says that something else than the query's
+    matchers restricts what it reads (a tenant).
     """
 
     type: str
@@ -36,6 +40,11 @@ class ScalingMetric:
     threshold: Sourced[float] | None = None
     selector: dict[str, str] = field(default_factory=dict)
     via: Place | None = None
+    activation: Sourced[float] | None = None
+    missing_is_zero: bool | None = None
+    missing_place: Place | None = None
+    ceiling: Setting[int] | None = None
+    scoped: bool = False
 
     def place_of(self, selector: Selector) -> Place:
         """The place of one metric's name inside the query."""
@@ -78,6 +87,16 @@ class Autoscaler:
     `default_metric` is the place to point at when no metric is written and the API's default (CPU at 80 %) holds.
     `part` names the part of the target that it scales, where the target has several (see Workload). `actuates` is False
     where it only computes a number that another autoscaler applies.
+    `default_min_replicas` and `default_max_replicas` are what holds because the file writes none (infinite: no bound);
+    None where it writes one, the format demands one, or it is not known. `holds_requests` says that a proxy of the
+    platform keeps requests waiting while the first replica starts.
+    `to_zero_after_s` is how long there must be no load before the last replica goes; `default_to_zero_after_s` what holds
+    where the file leaves it out, None where that is not known or zero is never reached. `cooldown_only_to_zero` says that
+    this is all it does (KEDA). `idle_replicas` are those that stay while no trigger is active, where the format sets these
+    apart. `gpus_per_replica` is set where one replica is not the whole target (a deployment of Ray Serve).
+    `fallback` is where it is written how many replicas there are while a signal cannot be read. `takes_over` names an
+    HPA that it makes its own. `ignored` are signals that are written but never read, for the reason that
+    `ignored_because` gives in the file's own words.
     """
 
     ref: ObjectRef
@@ -94,3 +113,20 @@ class Autoscaler:
     workload: Workload | None = None
     part: str | None = None
     actuates: bool = True
+    default_min_replicas: int | None = None
+    default_max_replicas: float | None = None
+    holds_requests: bool = False
+    idle_replicas: Sourced[int] | None = None
+    to_zero_after_s: Sourced[float] | None = None
+    default_to_zero_after_s: float | None = None
+    cooldown_only_to_zero: bool = False
+    gpus_per_replica: int | None = None
+
+    @property
+    def lowest(self) -> int | None:
+        """The least number of replicas, written or by default; None where it is not known."""
+        return self.min_replicas.value if self.min_replicas is not None else self.default_min_replicas
+    fallback: Place | None = None
+    takes_over: str | None = None
+    ignored: list[ScalingMetric] = field(default_factory=list)
+    ignored_because: Sourced[str] | None = None

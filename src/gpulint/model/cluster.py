@@ -37,7 +37,8 @@ class NodePool:
     """Nodes that a provisioner makes on demand and takes away again (Karpenter).
 
     `match` is what requirements and labels leave of GPUs: a bound, for a requirement that is not understood narrows
-    further. `consolidate_after_s` is None where it is not written or `Never` (`consolidation_off`).
+    further. `consolidate_after_s` is None where it is not written or `Never` (`consolidation_off`). `disruption_blocked`
+    says that a budget allows no node to be disrupted for being underused, at least at times.
     """
 
     ref: ObjectRef
@@ -48,6 +49,7 @@ class NodePool:
     consolidation_policy: Sourced[str] | None = None
     consolidate_after_s: Sourced[float] | None = None
     consolidation_off: bool = False
+    disruption_blocked: bool = False
     gpu_limit: Sourced[float] | None = None
 
 

@@ -73,12 +73,54 @@ class RecordingRule:
 
 
 @dataclass(slots=True, eq=False)
+class Panel:
+    """One query of a dashboard's panel: `title` is the panel's, `unit` Grafana's word for its axis (`bytes`, `percent`)."""
+
+    ref: ObjectRef
+    title: str
+    place: Place
+    expression: Expression
+    unit: Sourced[str] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Dashboard:
+    """A Grafana dashboard. `complete` is False where a panel lies elsewhere or its query is not PromQL."""
+
+    ref: ObjectRef
+    title: str
+    place: Place
+    panels: list[Panel]
+    tags: tuple[str, ...] = ()
+    complete: bool = True
+
+
+@dataclass(slots=True, eq=False)
 class MetricAlias:
-    """A name that a metrics adapter serves for other series: what an HPA calls it, and what it stands for."""
+    """A name that a metrics adapter serves for other series: what an HPA calls it, and what it stands for.
+
+    `expression` selects the series, `served` is the query whose result the adapter hands out, None where its own holds.
+    `external` says that it is an external metric, which belongs to no pod or other object.
+    """
 
     ref: ObjectRef
     name: Sourced[str]
     expression: Expression
+    served: Expression | None = None
+    external: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class MetricsAdapter:
+    """A configuration of prometheus-adapter: the names of custom and of external metrics that it serves.
+
+    None where it may serve others too: the chart's own rules are on, or a name is made from that of the series.
+    """
+
+    ref: ObjectRef
+    place: Place
+    custom: frozenset[str] | None
+    external: frozenset[str] | None
 
 
 @dataclass(slots=True, eq=False)

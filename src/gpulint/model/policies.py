@@ -1,4 +1,4 @@
-"""What else acts on the pods of a workload: vertical autoscaling and disruption budgets."""
+"""What else acts on the pods of a workload: vertical autoscaling, disruption budgets and quotas."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ class DisruptionBudget:
     min_available: Sourced[str] | None = None
     max_unavailable: Sourced[str] | None = None
     workloads: list[Workload] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class ResourceQuota:
+    """A ResourceQuota: what the pods of its namespace may ask for, by the names of `spec.hard` (`requests.nvidia.com/gpu`).
+
+    `scoped` says that it holds for some pods alone (scopes, priority classes).
+    """
+
+    ref: ObjectRef
+    place: Place
+    hard: dict[str, Sourced[float]]
+    scoped: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.files import DuplicateKey, EmbeddedError
 from gpulint.model.mig import MigPlan
-from gpulint.model.monitoring import Alert, CounterList, Expression, MetricAlias, RecordingRule
+from gpulint.model.monitoring import Alert, CounterList, Dashboard, Expression, MetricAlias, Panel, RecordingRule
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import COMPUTE_CLASS, GpuRequest, Placement, Pod, Workload
 from gpulint.source.text import Place, Source
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     # Each costs time at every start, and few projects have these objects: readers import them when they read one.
     from gpulint.model.cluster import ComputeClass, DevicePluginConfig, GpuOperator, Node, NodePool
     from gpulint.model.devices import ClaimUse, DeviceClaim, DeviceClass
-    from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
+    from gpulint.model.host import KnownHost
+    from gpulint.model.landing import Landing, PlannedHost
+    from gpulint.model.monitoring import MetricsAdapter
+    from gpulint.model.policies import DisruptionBudget, ResourceQuota, VerticalAutoscaler
     from gpulint.source.yaml import Node as YamlNode
 
 T = TypeVar("T")
@@ -41,6 +44,8 @@ class Project:
     `kustomizations` gives, for the folder of each kustomization, the files and folders that it names;
     it is asked only when a join is ambiguous. `open_file` gives a file of the project by its path, if it can be read:
     what manifests name (environment files, the files of kustomizations).
+    `hosts` are those to check against, measured now or described in files; `landings` and `planned_hosts` are the pods
+    and MIG plans that meet them.
     """
 
     workloads: list[Workload] = field(default_factory=list)
@@ -49,12 +54,15 @@ class Project:
     alerts: list[Alert] = field(default_factory=list)
     recording_rules: list[RecordingRule] = field(default_factory=list)
     aliases: list[MetricAlias] = field(default_factory=list)
+    metrics_adapters: list[MetricsAdapter] = field(default_factory=list)
+    dashboards: list[Dashboard] = field(default_factory=list)
     counter_lists: list[CounterList] = field(default_factory=list)
     duplicate_keys: list[DuplicateKey] = field(default_factory=list)
     embedded_errors: list[EmbeddedError] = field(default_factory=list)
     template_users: list[tuple[ObjectRef, ObjectRef, Place]] = field(default_factory=list)
     vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
     disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
+    resource_quotas: list[ResourceQuota] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     node_pools: list[NodePool] = field(default_factory=list)
     compute_classes: list[ComputeClass] = field(default_factory=list)
@@ -62,6 +70,9 @@ class Project:
     gpu_operators: list[GpuOperator] = field(default_factory=list)
     device_claims: list[DeviceClaim] = field(default_factory=list)
     device_classes: list[DeviceClass] = field(default_factory=list)
+    hosts: list[KnownHost] = field(default_factory=list)
+    landings: list[Landing] = field(default_factory=list)
+    planned_hosts: list[PlannedHost] = field(default_factory=list)
     awaiting: list[tuple[YamlNode, list[Workload]]] = field(default_factory=list)
     config_map_files: list[str] = field(default_factory=list)
     kustomizations: Callable[[], dict[str, list[str]]] = dict
@@ -89,17 +100,28 @@ class Project:
             "Alert": self.alerts,
             "RecordingRule": self.recording_rules,
             "MetricAlias": self.aliases,
+            "Panel": self.panels,
+            "Dashboard": self.dashboards,
             "DuplicateKey": self.duplicate_keys,
             "EmbeddedError": self.embedded_errors,
             "VerticalAutoscaler": self.vertical_autoscalers,
             "DisruptionBudget": self.disruption_budgets,
+            "ResourceQuota": self.resource_quotas,
             "Node": self.nodes,
             "NodePool": self.node_pools,
             "DevicePluginConfig": self.device_plugin_configs,
             "GpuOperator": self.gpu_operators,
             "DeviceClaim": self.device_claims,
+            "KnownHost": self.hosts,
+            "Landing": self.landings,
+            "PlannedHost": self.planned_hosts,
         }
         return lists[subject]
+
+    @property
+    def panels(self) -> list[Panel]:
+        """The panels of all dashboards."""
+        return [panel for dashboard in self.dashboards for panel in dashboard.panels]
 
     def join(self) -> None:
         """Links what belongs together. Called once, when every file has been read."""
@@ -143,6 +165,10 @@ class Project:
         for budget in self.disruption_budgets:
             self._join_budget(budget)
         self._resolve_claims()
+        if self.hosts:
+            from gpulint.model.landing import land
+
+            self.landings, self.planned_hosts = land(self)
         names = {name for rule in self.recording_rules for name in [rule.name]} | {a.name.value for a in self.aliases}
         if names:
             for scaler in self.autoscalers:
@@ -151,6 +177,7 @@ class Project:
             expressions = [alert.expression for alert in self.alerts]
             expressions += [rule.expression for rule in self.recording_rules]
             expressions += [alias.expression for alias in self.aliases]
+            expressions += [panel.expression for panel in self.panels]
             for expression in expressions:
                 self._note_recorded(expression, names)
 
@@ -235,7 +262,7 @@ class Project:
             return
         by_name: dict[tuple[str, str | None, str | None], list[Workload]] = {}
         for workload in self.workloads:
-            if _same_namespace(workload.ref.namespace, budget.ref.namespace) and any(
+            if workload.overlay is None and _same_namespace(workload.ref.namespace, budget.ref.namespace) and any(
                 pod.labels and budget.selector.selects(pod.labels) for pod in workload.pods
             ):
                 by_name.setdefault((workload.ref.kind, workload.ref.name, workload.part), []).append(workload)

@@ -54,6 +54,7 @@ def _identity(ref: ObjectRef, place: Place) -> dict[str, Any]:
 def _workload(workload: Workload) -> dict[str, Any]:
     return {
         **_identity(workload.ref, workload.place),
+        **({"overlay": workload.overlay} if workload.overlay is not None else {}),
         "replicas": _value(workload.replicas),
         "containers": [_container(container) for container in workload.containers],
         "placement": _placement(workload.pods),
@@ -157,6 +158,8 @@ def tree(data: dict[str, Any], *, color: bool) -> str:
     lines: list[str] = []
     for workload in data["workloads"]:
         lines.append(_heading(workload, bold))
+        if "overlay" in workload:
+            lines.append(f"  as the kustomization in {visible(workload['overlay'])} makes it")
         placement = workload["placement"]
         if placement is not None:
             lines.append(f"  lands on {_alternatives(placement['gpu'])} ({visible(placement['why'])})")

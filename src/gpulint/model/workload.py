@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +47,8 @@ class Placement:
     `gpus` are the candidates (all of one kind in the usual case); `why` the label or instance type that says so.
     `mig_profile` is set where the node offers slices (`mig_why`: the label that says so), `gpus_per_node` and
     `interconnect` (between the GPUs of the node) where the instance type tells. `fraction` is the share of one GPU that
-    each device is (vGPU sizes), None if unknown.
+    each device is (vGPU sizes), None if unknown. `slice_memory_mib` is the lowest and highest memory that was measured
+    on the slices of a profile.
     """
 
     gpus: tuple[Gpu, ...]
@@ -57,6 +59,7 @@ class Placement:
     interconnect: str | None = None
     fraction: float | None = 1.0
     mig_why: Sourced[str] | None = None
+    slice_memory_mib: Mapping[str, tuple[int, int]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -71,10 +74,11 @@ class MigSlice:
     count: int | None
     gpus: tuple[Gpu, ...]
     place: Place
+    measured_mib: tuple[int, int] | None = None
 
     def memory_mib(self) -> tuple[int, int] | None:
         """Lowest and highest usable memory (MiB) of one slice over the boards; None where it is not known."""
-        return slice_memory_mib(self.profile, self.gpus)
+        return self.measured_mib or slice_memory_mib(self.profile, self.gpus)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +102,44 @@ class StartupProbe:
 
 
 @dataclass(slots=True, eq=False)
+class Rollout:
+    """How a Deployment replaces its pods: `max_surge` and `max_unavailable` are counts or percentages as written.
+
+    None where the file writes none: RollingUpdate with 25 % of each holds. `place` is the strategy's, else the object's.
+    """
+
+    place: Place
+    type: Sourced[str] | None = None
+    max_surge: Sourced[str] | None = None
+    max_unavailable: Sourced[str] | None = None
+
+    def pods(self, replicas: int) -> tuple[int, int] | None:
+        """Pods above and below `replicas` while it replaces them; None where that cannot be known.
+
+        Percentages of the surge are rounded up, those of the unavailable down; where both come to 0, one may be
+        unavailable. Source: k8s.io/api apps/v1, RollingUpdateDeployment; kubernetes pkg/controller/deployment/util,
+        ResolveFenceposts.
+        """
+        if self.type is not None and self.type.value != "RollingUpdate":
+            return (0, replicas) if self.type.value == "Recreate" else None
+        surge = _share(self.max_surge.value if self.max_surge is not None else "25%", replicas, up=True)
+        unavailable = _share(self.max_unavailable.value if self.max_unavailable is not None else "25%", replicas, up=False)
+        if surge is None or unavailable is None:
+            return None
+        return (surge, unavailable) if surge or unavailable else (0, 1)
+
+
+def _share(text: str, whole: int, *, up: bool) -> int | None:
+    number = text.strip().removesuffix("%")
+    if not (number.isascii() and number.isdigit() and len(number) < 6):
+        return None
+    if not text.strip().endswith("%"):
+        return int(number)
+    product = int(number) * whole
+    return -(-product // 100) if up else product // 100
+
+
+@dataclass(slots=True, eq=False)
 class EnvVar:
     """One environment variable: `value` is None when it comes from a Secret, a ConfigMap or a field that is not known.
 
@@ -117,6 +159,7 @@ class Container:
     """A container with its launch already read: engine, GPUs, environment, shared memory.
 
     `claims` are the DRA claims of its pod that it uses, by their name there, and which request of each (None: all).
+    `requested` are the resources that it requests or limits, by name; None where that is not known.
     """
 
     name: str | None
@@ -130,6 +173,7 @@ class Container:
     startup_probe: StartupProbe | None = None
     sidecar: bool = False
     claims: list[tuple[str, str | None]] = field(default_factory=list)
+    requested: frozenset[str] | None = None
     pod: Pod = field(init=False)
 
     @property
@@ -159,7 +203,11 @@ class Container:
             return None
         boards = gpus_with(profile)
         candidates = placement.gpus if placement is not None and placement.gpus else boards
-        return MigSlice(profile, request.count, tuple(board for board in candidates if board in boards), place)
+        ids = {board.id for board in boards}
+        measured = (placement.slice_memory_mib or {}).get(profile) if placement is not None else None
+        return MigSlice(
+            profile, request.count, tuple(board for board in candidates if board.id in ids), place, measured
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -169,9 +217,12 @@ class Pod:
     `role` tells templates of one workload apart (leader, worker, head); `per_group` is how many pods of this template
     one replica of the workload has (None: unknown). `complete` is False for a patch or a fragment, of which
     nothing may be called missing. `hosted` says that it stands for processes which run inside the workload's other pods
-    and on their devices (an engine that Ray Serve places on the nodes of a Ray cluster). `labels` are the template's.
+    and on their devices (an engine that Ray Serve places on the nodes of a Ray cluster).
     `dra_claims` says that claims may bring accelerators which are not in the containers' `gpus`: the project puts those
-    there that it can tell from the `claims`. `compute_class` is the one of GKE that the pod selects.
+    there that it can tell from the `claims`. `compute_class` is the one of GKE that the pod selects. `labels` and
+    `annotations` are the template's. `per_group_max` is how many pods there can be where an autoscaler adds some (a
+    worker group of a Ray cluster), None where that is unknown.
+    `concurrency_limit` is how many requests a proxy in front of it lets through at a time (0: any number).
     """
 
     containers: list[Container]
@@ -187,6 +238,9 @@ class Pod:
     labels: dict[str, str] = field(default_factory=dict)
     claims: list[ClaimUse] = field(default_factory=list)
     compute_class: Sourced[str] | None = None
+    annotations: dict[str, str] = field(default_factory=dict)
+    per_group_max: int | None = None
+    concurrency_limit: Sourced[int] | None = None
     workload: Workload = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,6 +275,7 @@ class Workload:
     overlay: str | None = None
     vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
     disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
+    rollout: Rollout | None = None
 
     def __post_init__(self) -> None:
         for pod in self.pods:

@@ -53,18 +53,31 @@ def _readers_of_unclaimed(kind: str) -> tuple[Callable[[Manifest, Project], None
 
 
 @cache
-def _marks() -> tuple[tuple[tuple[str, ...], ...], ...]:
-    return tuple(dict.fromkeys(reader.MARKS for reader in readers()))
+def _marks() -> tuple[tuple[tuple[str, ...], ...], list[tuple[int, ...]]]:
+    """The different groups of words, and for each different reader the numbers of its groups, smallest first."""
+    groups: dict[tuple[str, ...], int] = {}
+    needs = {tuple(groups.setdefault(group, len(groups)) for group in reader.MARKS) for reader in readers()}
+    found = tuple(groups)
+    # A word or two decide at once about most formats; the long lists are shared and looked up once.
+    ordered = [tuple(sorted(numbers, key=lambda number: (len(found[number]), number))) for numbers in needs]
+    return found, sorted(ordered, key=lambda numbers: (len(found[numbers[0]]), numbers))
 
 
 def matters(text: str) -> bool:
     """Whether a document can hold anything that a reader understands, by the words in it."""
-    for groups in _marks():
-        for group in groups:
-            for word in group:
-                if word in text:
-                    break
-            else:
+    groups, needs = _marks()
+    known: dict[int, bool] = {}
+    for numbers in needs:
+        for number in numbers:
+            present = known.get(number)
+            if present is None:
+                present = False
+                for word in groups[number]:
+                    if word in text:
+                        present = True
+                        break
+                known[number] = present
+            if not present:
                 break
         else:
             return True
@@ -93,13 +106,16 @@ def _read_object(manifest: Manifest, project: Project) -> None:
         read_object(manifest, project)
 
 
-def read_referenced(project: Project, kustomizations: Sequence[str]) -> None:
-    """Adds what becomes known when every file has been read; `kustomizations` are the paths of their files."""
-    if project.workloads and (project.awaiting or kustomizations):
+def read_referenced(project: Project, kustomizations: Sequence[str], *, whole: bool) -> None:
+    """Adds what becomes known when every file has been read; `kustomizations` are the paths of their files.
+
+    `whole` says that nothing of the project was left out.
+    """
+    if project.awaiting or (kustomizations and (project.workloads or not whole)):
         from gpulint.readers import _referenced
 
         _referenced.read_config_maps(project, _read_object)
-        _referenced.read_overlays(project, kustomizations, _read_object)
+        _referenced.read_overlays(project, kustomizations, _read_object, None if whole else matters)
     project.awaiting.clear()
 
 

@@ -141,6 +141,7 @@ def read_container(
         engine=engines.read(launch),
         shared_memory=_shared_memory(node, spec),
         memory_limit_mib=_memory_limit_mib(node),
+        requested=_requested(node),
         startup_probe=startup_probe(node.get("startupProbe")),
         sidecar=sidecar,
         claims=[
@@ -218,6 +219,12 @@ def gpu_request(resource: str, value: Node) -> GpuRequest | None:
         mig_profile=profile_of_resource(resource),
         shared=resource.endswith(".shared"),
     )
+
+
+def _requested(container: Node) -> frozenset[str]:
+    """A limit without a request is one too. Source: Kubernetes, Manage Resources for Containers."""
+    sides = (container.at("resources", side) for side in ("requests", "limits"))
+    return frozenset(key for side in sides if side is not None for key, _ in side.items())
 
 
 def _memory_limit_mib(container: Node) -> float | None:

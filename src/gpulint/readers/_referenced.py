@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 
 from gpulint.model.project import Project
-from gpulint.model.workload import Workload
+from gpulint.model.values import ObjectRef
 from gpulint.readers._manifest import Manifest, text_at
 from gpulint.source.environment import with_text
 from gpulint.source.kustomize import CONTAINER_LISTS, Build, Builder, Merged, Resource, rewritten
@@ -26,30 +26,35 @@ _MOST_KUSTOMIZATIONS = 500
 _FARTHEST_FOLDERS = 2
 
 
-def read_overlays(project: Project, kustomizations: Sequence[str], read: Read) -> None:
+def read_overlays(
+    project: Project, kustomizations: Sequence[str], read: Read, matters: Callable[[str], bool] | None
+) -> None:
     """Adds the workloads that kustomizations change on the way from their bases.
 
-    Only those of kustomizations that no other takes in, and that hold an accelerator or an engine.
+    Only those of kustomizations that no other takes in, and that hold an accelerator or an engine. `matters` tells by
+    its text whether a file may hold one, for files that were not read; None where all were.
     """
-    known = {w.place.source.path: w for w in project.workloads if w.uses_gpus or w.engines}
-    if not known or not kustomizations:
+    known = {w.place.source.path for w in project.workloads if w.uses_gpus or w.engines}
+    if not kustomizations or not (known or matters):
         return
     builder = Builder(project.open_file)
     folders = list(dict.fromkeys(posixpath.dirname(path) or "." for path in kustomizations))
     taken_in = {reference for folder in folders for reference in builder.references(folder)}
-    written = {(w.place.source.path, w.place.start): w for w in project.workloads}
+    refs = {(w.place.source.path, w.place.start): w.ref for w in project.workloads}
     for folder in folders:
         node = builder.kustomization(folder)
         if folder in taken_in or node is None or text_at(node, "kind") == "Component":
             continue
-        if not _holds(builder, folder, known, set()):
+        if not _holds(builder, folder, known, matters, set()):
             continue
         build = builder.build(folder)
         for resource in build.resources:
-            _read_resource(resource, build, folder, written, read, project)
+            _read_resource(resource, build, folder, refs, read, project)
 
 
-def _holds(builder: Builder, folder: str, known: Mapping[str, Workload], seen: set[str]) -> bool:
+def _holds(
+    builder: Builder, folder: str, known: set[str], matters: Callable[[str], bool] | None, seen: set[str]
+) -> bool:
     """Whether a kustomization takes in a file with a workload that matters."""
     folder = posixpath.normpath(folder)
     node = builder.kustomization(folder)
@@ -62,7 +67,10 @@ def _holds(builder: Builder, folder: str, known: Mapping[str, Workload], seen: s
             if entry.text is None:
                 continue
             path = posixpath.normpath(posixpath.join(folder, entry.text))
-            if path in known or ("://" not in entry.text and _holds(builder, path, known, seen)):
+            if path in known or ("://" not in entry.text and _holds(builder, path, known, matters, seen)):
+                return True
+            source = builder.open_file(path) if matters is not None and "://" not in entry.text else None
+            if source is not None and matters is not None and matters(source.text):
                 return True
     return False
 
@@ -71,7 +79,7 @@ def _read_resource(
     resource: Resource,
     build: Build,
     folder: str,
-    written: Mapping[tuple[str, int], Workload],
+    refs: dict[tuple[str, int], ObjectRef],
     read: Read,
     project: Project,
 ) -> None:
@@ -88,9 +96,8 @@ def _read_resource(
     for workload in scratch.workloads:
         if workload.uses_gpus or workload.engines:
             workload.overlay = folder
-            same = written.get((workload.place.source.path, workload.place.start))
-            if same is not None:  # one object in several forms: what holds for all of them is told once
-                workload.ref = same.ref
+            # One object in several forms: what holds for all of them is told once.
+            workload.ref = refs.setdefault((workload.place.source.path, workload.place.start), workload.ref)
             project.workloads.append(workload)
 
 
@@ -173,38 +180,40 @@ def _container(container: Node, lookup: Lookup) -> Node | None:
     env, env_from = container.get("env"), container.get("envFrom")
     entries: dict[str, Node] = {}
     unresolved: list[Node] = []
-    known = False
-    for source in env_from.elements() if env_from is not None else ():
-        name = text_at(source, "configMapRef", "name")
-        data = lookup(name) if name is not None else None
-        if data is None or env_from is None:
-            unresolved.append(source)
-            continue
-        known = True
-        prefix = text_at(source, "prefix") or ""
-        for key, value in data.items():
-            entries[prefix + key] = _entry(env_from, prefix + key, value)
     own: list[Node] = []
-    for element in env.elements() if env is not None else ():
-        reference = element.at("valueFrom", "configMapKeyRef")
-        named, key = text_at(reference, "name"), text_at(reference, "key")
-        values = lookup(named) if named is not None and key is not None else None
-        value = values.get(key or "") if values is not None else None
-        name_node = element.get("name")
-        if value is not None and name_node is not None:
+    known = False
+    if env_from is not None:
+        for source in env_from.elements():
+            data = _known(source.get("configMapRef"), lookup)
+            if data is None:
+                unresolved.append(source)
+                continue
             known = True
-            element = Merged(element, {"name": name_node, "value": value})  # noqa: PLW2901
-        own.append(element)
-        entries.pop(text_at(element, "name") or "", None)
-    if not known:
-        return None
+            prefix = text_at(source, "prefix") or ""
+            entries |= {prefix + key: _entry(env_from, prefix + key, value) for key, value in data.items()}
+    for element in env.elements() if env is not None else ():
+        reference, name = element.at("valueFrom", "configMapKeyRef"), element.get("name")
+        found = (_known(reference, lookup) or {}).get(text_at(reference, "key") or "")
+        if found is not None and name is not None:
+            known = True
+            own.append(Merged(element, {"name": name, "value": found}))
+        else:
+            own.append(element)
+        entries.pop(text_at(name) or "", None)
     face = env if env is not None else env_from
-    assert face is not None  # one of them holds what is known
+    if not known or face is None:
+        return None
     parts = {key: value for key, value in container.items() if key not in ("env", "envFrom")}
     parts["env"] = Merged(face, [*entries.values(), *own])
     if unresolved and env_from is not None:
         parts["envFrom"] = Merged(env_from, unresolved)
     return Merged(container, parts)
+
+
+def _known(reference: Node | None, lookup: Lookup) -> Data | None:
+    """The data of the ConfigMap that a reference names."""
+    name = text_at(reference, "name")
+    return lookup(name) if name is not None else None
 
 
 def _entry(face: Node, name: str, value: Node | None) -> Node:

@@ -33,6 +33,7 @@ def read_object(manifest: Manifest, project: Project) -> None:
     metrics = [metric for metric in read if metric is not None]
     complete = target_name is not None and target_kind is not None and sources is not None
     name = spec.at("scaleTargetRef", "name") or manifest.name_node()
+    down = _scale_down(manifest)
     project.autoscalers.append(
         Autoscaler(
             ref=manifest.ref,
@@ -45,7 +46,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
             metrics_known=complete and len(metrics) == len(read),
             min_replicas=sourced_int(spec.get("minReplicas")),
             max_replicas=sourced_int(spec.get("maxReplicas")),
-            scale_down=_scale_down(manifest),
+            scale_down=down,
+            to_zero_after_s=down.stabilization_window_s,
+            default_to_zero_after_s=down.default_s,
             complete=complete,
             part=text_at(spec, "subTargetSelector", "roleName"),
         )

@@ -32,6 +32,7 @@ _RUNTIMES: dict[str, tuple[Vendor, str]] = {
     "habana": ("habana", "HABANA_VISIBLE_DEVICES"),
 }
 _DEVICE_FILES: dict[str, Vendor] = {"/dev/kfd": "amd", "/dev/nvidia0": "nvidia"}
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _LARGEST_VALUE = _LONGEST_COMMAND = 32 * 1024
 _MOST_COUNTED = 1024
 
@@ -166,7 +167,7 @@ class _Service:
         """`env_file` in its order, then `environment` over it: a mapping, or a list of NAME=value."""
         files = self.node.get("env_file")
         folder = posixpath.dirname(self.node.document.source.path)
-        for entry in [] if files is None else [files] if files.is_scalar else list(files.elements()):
+        for entry in _listed(files):
             name = self.text(entry if entry.is_scalar else entry.get("path"))
             found = _file_variables(self.project, posixpath.join(folder, name)) if name else None
             if found is None:
@@ -262,14 +263,24 @@ class _Service:
         ipc = self.node.get("ipc")
         if ipc is not None and ipc.text not in (None, "private", "host"):
             return SharedMemory("unknown", None, ipc.place)
-        for key in ("volumes", "tmpfs"):
-            node = self.node.get(key)
-            for element in [] if node is None else [node] if node.is_scalar else list(node.elements()):
-                text = element.text if element.is_scalar else text_at(element, "target")
-                if text is not None and "/dev/shm" in text:  # noqa: S108
-                    host = text.startswith("/dev/shm:") or text_at(element, "source") == "/dev/shm"  # noqa: S108
-                    return SharedMemory("host" if host else "unknown", None, element.place)
+        for element in _listed(self.node.get("tmpfs")):
+            path, _, options = (element.text or "").partition(":")
+            if path == _SHARED_MEMORY:
+                limit = next((each[5:] for each in options.split(",") if each.startswith("size=")), None)
+                return SharedMemory("Memory", _mib(limit), element.place)
+        for element in _listed(self.node.get("volumes")):
+            text = element.text if element.is_scalar else text_at(element, "target")
+            if text is not None and _SHARED_MEMORY in text:
+                host = text.startswith(f"{_SHARED_MEMORY}:") or text_at(element, "source") == _SHARED_MEMORY
+                return SharedMemory("host" if host else "unknown", None, element.place)
         return None
+
+
+def _listed(node: Node | None) -> list[Node]:
+    """The elements of a list, or the one value that stands for a list."""
+    if node is None:
+        return []
+    return [node] if node.is_scalar else list(node.elements())
 
 
 def _count(text: str | None) -> int | None:

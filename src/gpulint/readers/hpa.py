@@ -63,6 +63,7 @@ def read_object(manifest: Manifest, project: Project) -> None:
             max_replicas=sourced_int(spec.get("maxReplicas")),
             scale_down=scale_down(spec.at("behavior", "scaleDown")),
             complete=complete,
+            default_min_replicas=1 if spec.get("minReplicas") is None else None,
         )
     )
 

@@ -20,6 +20,8 @@ KINDS = frozenset({("keda.sh", "ScaledObject"), ("keda.sh", "ScaledJob")})
 # Source: KEDA documentation 2.18, "Scalers": cpu, memory, prometheus, gcp-stackdriver, datadog, cron.
 _QUERY_KEYS = {"prometheus": "query", "gcp-stackdriver": "filter", "datadog": "query"}
 _FIXED_MEANINGS = {"cpu": Meaning.CPU, "memory": Meaning.HOST_MEMORY}
+# Source: KEDA documentation 2.18, "ScaledObject specification".
+_DEFAULT_MAX_REPLICAS, _DEFAULT_COOLDOWN_S = 100, 300
 _THRESHOLD_KEYS = ("threshold", "targetValue", "value", "queryValue")
 
 
@@ -52,6 +54,14 @@ def read_object(manifest: Manifest, project: Project) -> None:
             max_replicas=sourced_int(spec.get("maxReplicaCount")),
             scale_down=scale_down(spec.at("advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")),
             complete=complete,
+            default_min_replicas=0 if spec.get("minReplicaCount") is None else None,
+            default_max_replicas=_DEFAULT_MAX_REPLICAS if spec.get("maxReplicaCount") is None else None,
+            idle_replicas=sourced_int(spec.get("idleReplicaCount")),
+            to_zero_after_s=sourced_number(spec.get("cooldownPeriod")),
+            default_to_zero_after_s=_DEFAULT_COOLDOWN_S,
+            cooldown_only_to_zero=True,
+            fallback=fallback.key_place if (fallback := spec.get("fallback")) is not None else None,
+            takes_over=_taken_over(manifest, spec),
         )
     )
 
@@ -126,6 +136,12 @@ def _metric(trigger: Node) -> ScalingMetric | None:
         query_node=query_node,
         target_type=metric_type or "AverageValue",
         threshold=sourced_number(threshold),
+        activation=sourced_number(metadata.get("activationThreshold")) if metadata is not None else None,
+        missing_is_zero=_missing_is_zero(metadata.get("ignoreNullValues")) if metadata is not None else None,
+        missing_place=missing.entry_place
+        if metadata is not None and (missing := metadata.get("ignoreNullValues")) is not None
+        else None,
+        scoped=metadata is not None and metadata.get("namespace") is not None,
     )
 
 
@@ -135,3 +151,22 @@ def _meaning_in_filter(text: str, kind: str) -> frozenset[Meaning]:
         return frozenset()
     _, _, rest = text.replace(" ", "").partition('metric.type="')
     return metric_meaning(rest.partition('"')[0]) if rest else frozenset()
+
+
+def _missing_is_zero(node: Node | None) -> bool | None:
+    """Whether a query without a result counts as 0, as it does unless told otherwise.
+
+    Source: kedacore/keda pkg/scalers/prometheus_scaler.go, IgnoreNullValues.
+    """
+    if node is None:
+        return True
+    text = (node.text or "").lower()
+    return {"true": True, "false": False}.get(text)
+
+
+def _taken_over(manifest: Manifest, spec: Node) -> str | None:
+    """The HPA that KEDA makes its own. Source: KEDA documentation, "ScaledObject specification", transfer-hpa-ownership."""
+    transfer = manifest.annotations().get("scaledobject.keda.sh/transfer-hpa-ownership")
+    if transfer is None or transfer.value.lower() != "true":
+        return None
+    return text_at(spec, "advanced", "horizontalPodAutoscalerConfig", "name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from gpulint import engines
@@ -11,7 +12,7 @@ from gpulint.model.project import Project
 from gpulint.model.quantity import duration_s, quantity
 from gpulint.model.values import Sourced
 from gpulint.model.workload import Workload
-from gpulint.readers._manifest import Manifest, texts
+from gpulint.readers._manifest import Manifest, sourced_int, texts
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.readers.hpa import metric_meaning
 from gpulint.source.text import Place
@@ -35,7 +36,7 @@ _MEANINGS = {
     "memory": Meaning.HOST_MEMORY,
 }
 # Knative averages over this window before it acts. Source: knative/serving config-autoscaler, stable-window.
-_STABLE_WINDOW_S = 60
+STABLE_WINDOW_S = 60
 
 
 def read_object(manifest: Manifest, project: Project) -> None:
@@ -44,6 +45,7 @@ def read_object(manifest: Manifest, project: Project) -> None:
     if template is None or spec is None or not spec.is_mapping:
         return
     pod = read_pod(spec)
+    pod.concurrency_limit = sourced_int(spec.get("containerConcurrency"))
     pod.complete = pod.complete and manifest.ref.name is not None
     workload = Workload(
         ref=manifest.ref,
@@ -99,7 +101,30 @@ def autoscaler(manifest: Manifest, annotations: Mapping[str, Sourced[str]]) -> A
         min_replicas=_integer(_find(annotations, "min-scale")),
         max_replicas=_integer(_find(annotations, "max-scale")),
         scale_down=ScaleDown() if is_hpa else _scale_down(annotations),
+        default_min_replicas=(1 if is_hpa else 0) if _find(annotations, "min-scale") is None else None,
+        default_max_replicas=math.inf if _find(annotations, "max-scale") is None else None,
+        holds_requests=not is_hpa,
+        to_zero_after_s=None if is_hpa else _to_zero(annotations),
+        default_to_zero_after_s=None if is_hpa or _has_window(annotations) else STABLE_WINDOW_S,
     )
+
+
+def _has_window(annotations: Mapping[str, Sourced[str]]) -> bool:
+    return f"{_GROUP}window" in annotations or f"{_GROUP}scale-to-zero-pod-retention-period" in annotations
+
+
+def _to_zero(annotations: Mapping[str, Sourced[str]]) -> Sourced[float] | None:
+    """After how long the last pod goes: a window without requests, and the pod's retention if that is longer.
+
+    Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero.
+    """
+    names = ("window", "scale-to-zero-pod-retention-period")
+    written = [found for name in names if (found := annotations.get(_GROUP + name)) is not None]
+    read = [(seconds, each) for each in written if (seconds := duration_s(each.value)) is not None]
+    if not read or len(read) < len(written):
+        return None
+    seconds, longest = max(read, key=lambda pair: pair[0])
+    return Sourced(seconds, longest.place, longest.key_place) if seconds >= STABLE_WINDOW_S or len(read) > 1 else None
 
 
 def scaling_metric(name: str, place: Place, threshold: Sourced[float] | None) -> ScalingMetric:
@@ -118,18 +143,18 @@ def scaling_metric(name: str, place: Place, threshold: Sourced[float] | None) ->
 def _scale_down(annotations: Mapping[str, Sourced[str]]) -> ScaleDown:
     """How soon KPA takes pods away: it averages over the window, and holds the greatest proposal for the delay."""
     window, delay = annotations.get(f"{_GROUP}window"), _find(annotations, "scale-down-delay")
-    window_s = duration_s(window.value) if window is not None else _STABLE_WINDOW_S
+    window_s = duration_s(window.value) if window is not None else STABLE_WINDOW_S
     delay_s = duration_s(delay.value) if delay is not None else 0
     if window_s is None or delay_s is None:
-        return ScaleDown(default_s=_STABLE_WINDOW_S)
+        return ScaleDown(default_s=STABLE_WINDOW_S)
     if window is not None and delay_s < window_s:
         total = Sourced(window_s + delay_s, window.place, window.key_place)
         spelled = f"{_GROUP}window" if delay_s == 0 else f"{_GROUP}window + scale-down-delay"
-        return ScaleDown(total, spelled=spelled, default_s=_STABLE_WINDOW_S)
-    if delay is not None and delay_s >= _STABLE_WINDOW_S:
+        return ScaleDown(total, spelled=spelled, default_s=STABLE_WINDOW_S)
+    if delay is not None and delay_s >= STABLE_WINDOW_S:
         found = Sourced(delay_s, delay.place, delay.key_place)
-        return ScaleDown(found, spelled=f"{_GROUP}scale-down-delay", default_s=_STABLE_WINDOW_S)
-    return ScaleDown(default_s=_STABLE_WINDOW_S)
+        return ScaleDown(found, spelled=f"{_GROUP}scale-down-delay", default_s=STABLE_WINDOW_S)
+    return ScaleDown(default_s=STABLE_WINDOW_S)
 
 
 def _find(annotations: Mapping[str, Sourced[str]], name: str) -> Sourced[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word, words_of
 from gpulint.hardware.labels import match_label
@@ -121,6 +123,7 @@ def _component_pods(manifest: Manifest, component: Node, role: str) -> list[Pod]
                 _keep_to_one_pod(container.engine)
     head.complete = server is None and worker is None and head.complete and manifest.ref.name is not None
     head.placement = head.placement or _annotated_placement(manifest, component)
+    head.concurrency_limit = sourced_int(component.get("containerConcurrency"))
     pods = [head]
     if worker is not None:
         # The head runs the first pipeline stage, each worker another one.
@@ -250,15 +253,26 @@ def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
         metrics_known=False,
         min_replicas=low,
         max_replicas=high,
+        default_min_replicas=1 if component.get("minReplicas") is None else None,
+        default_max_replicas=math.inf if mode == "knative" and component.get("maxReplicas") is None else None,
+        holds_requests=mode != "standard",
+        # Only Knative and KEDA go to zero; without a mode and a class, a minimum of zero is meant for Knative.
+        default_to_zero_after_s=knative.STABLE_WINDOW_S if mode != "standard" and class_ is None else None,
     )
     if is_annotated and scaling is None:
         from_annotations = knative.autoscaler(manifest, annotations)
         from_annotations.place = scaler.place
         from_annotations.min_replicas = low or from_annotations.min_replicas
         from_annotations.max_replicas = high or from_annotations.max_replicas
+        from_annotations.default_min_replicas = scaler.default_min_replicas
+        from_annotations.default_max_replicas = scaler.default_max_replicas
         scaler = from_annotations
     if scaling is not None and scaling.is_mapping:
         scaler.metrics, scaler.metrics_known = _metrics(scaling.get("metrics"), is_hpa=class_ in (None, "hpa"))
+        if class_ in (None, "hpa"):
+            written = [metric for each in elements(scaling, "metrics") for metric in _metric(each)]
+            scaler.ignored = [metric for metric in written if metric.type != "Resource"]
+            scaler.ignored_because = class_text
         scaler.scale_down = scale_down(scaling.at("behavior", "scaleDown"))
     elif metric is not None and metric.text is not None:
         target = sourced_number(component.get("scaleTarget"))

@@ -145,4 +145,6 @@ def _autoscaler(spec: Node, manifest: Manifest, workload: Workload) -> Autoscale
         min_replicas=sourced_int(spec.get("minReplicas")),
         max_replicas=sourced_int(spec.get("maxReplicas")),
         workload=workload,
+        default_min_replicas=0 if spec.get("minReplicas") is None else None,
+        holds_requests=True,
     )

@@ -56,13 +56,14 @@ def read_cluster(spec: Node) -> list[Pod]:
         pods.append(_pod(head, "head", 1))
     autoscaling = spec.get("enableInTreeAutoscaling")
     is_fixed = autoscaling is None or autoscaling.value is False
+    may_grow = autoscaling is not None and autoscaling.value is True
     groups = spec.get("workerGroupSpecs")
     for group in groups.elements() if groups is not None else ():
         template = group.at("template", "spec")
         if template is not None and template.is_mapping:
-            pods.append(
-                _pod(template, text_at(group, "groupName") or "worker", _pods_of_group(group, is_fixed=is_fixed))
-            )
+            pod = _pod(template, text_at(group, "groupName") or "worker", _pods_of_group(group, is_fixed=is_fixed))
+            pod.per_group_max = _most_of_group(group) if may_grow else pod.per_group
+            pods.append(pod)
     if head is None:
         for pod in pods:
             pod.complete = False
@@ -106,6 +107,12 @@ def _pods_of_group(group: Node, *, is_fixed: bool) -> int | None:
         replicas = max(replicas, low)
     hosts = count(group.get("numOfHosts"), default=1)
     return replicas * hosts if replicas is not None and hosts is not None else None
+
+
+def _most_of_group(group: Node) -> int | None:
+    """Pods of a worker group that Ray's autoscaler may start."""
+    most, hosts = _integer(group.get("maxReplicas")), count(group.get("numOfHosts"), default=1)
+    return most * hosts if most is not None and hosts is not None else None
 
 
 def _integer(node: Node | None) -> int | None:

@@ -58,8 +58,16 @@ def _pool(spec: yaml.Node, manifest: Manifest) -> NodePool:
         if after is not None and seconds is not None
         else None,
         consolidation_off=after is not None and after.value == "Never",
+        disruption_blocked=any(_blocks(budget) for budget in elements(spec.get("disruption") or spec, "budgets")),
         gpu_limit=sourced_number(spec.at("limits", "nvidia.com/gpu")),
     )
+
+
+def _blocks(budget: yaml.Node) -> bool:
+    """Whether a disruption budget lets no node go. Source: karpenter.sh concepts/disruption, "NodePool Disruption Budgets"."""
+    reasons = budget.get("reasons")
+    applies = reasons is None or any(reason.text == "Underutilized" for reason in reasons.elements())
+    return applies and text_at(budget, "nodes") in ("0", "0%")
 
 
 def _requirement(node: yaml.Node) -> Requirement:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gpulint import engines
-from gpulint.engines.launch import Launch, Word
+from gpulint.engines.vllm import from_engine_kwargs
 from gpulint.hardware.gpus import gpus_named
 from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
@@ -16,7 +14,6 @@ from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Setting
 from gpulint.model.workload import Container, Placement, Pod, Workload
 from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, text_at
-from gpulint.source.shell import Piece
 from gpulint.source.yaml import Node
 
 WORDS = ("llm_configs", "llm_config", "prefill_config", "decode_config", "ray_actor_options")
@@ -31,10 +28,22 @@ _TARGETS = ("target_ongoing_requests", "target_num_ongoing_requests_per_replica"
 
 @dataclass(slots=True, eq=False)
 class ServeDeployment:
-    """A deployment of GPU replicas: the engine as a hosted pod, if it has one that is known, and its scaling."""
+    """A deployment of GPU replicas: the engine as a hosted pod, if it has one that is known, and its scaling.
+
+    `num_gpus` is what each replica takes where it is no such engine.
+    """
 
     pod: Pod | None
     autoscaling: Node | None
+    num_gpus: float | None = None
+    max_ongoing: Setting[int] | None = None
+
+    def gpus(self) -> int | None:
+        """The whole GPUs of one replica; None where that cannot be known, and for a share of one."""
+        if self.pod is None:
+            return int(self.num_gpus) if self.num_gpus is not None and self.num_gpus.is_integer() else None
+        engine = self.pod.containers[0].engine
+        return engine.gpus_used() if engine is not None else None
 
 
 def claims_file(root: Node) -> bool:
@@ -68,13 +77,13 @@ def read_applications(root: Node, cluster: Sequence[Pod]) -> list[ServeDeploymen
         for config in _llm_configs(application.get("args")):
             deployment = config.get("deployment_config")
             scaling = deployment.get("autoscaling_config") if deployment is not None else None
-            found.append(ServeDeployment(_llm_pod(config, cluster), scaling))
+            found.append(ServeDeployment(_llm_pod(config, cluster), scaling, max_ongoing=_max_ongoing(deployment)))
         deployments = application.get("deployments")
         for deployment in deployments.elements() if deployments is not None else ():
             gpus = number_or_none(deployment.at("ray_actor_options", "num_gpus"))
             if gpus:
                 scaling = deployment.get("autoscaling_config")
-                found.append(ServeDeployment(None, scaling))
+                found.append(ServeDeployment(None, scaling, gpus, _max_ongoing(deployment)))
     return found
 
 
@@ -82,7 +91,19 @@ def add_autoscalers(deployments: Sequence[ServeDeployment], workload: Workload, 
     """Adds what scales these deployments of a workload."""
     for deployment in deployments:
         if deployment.autoscaling is not None and deployment.autoscaling.is_mapping:
-            project.autoscalers.append(_autoscaler(deployment.autoscaling, workload))
+            scaler = _autoscaler(deployment.autoscaling, workload, deployment.gpus())
+            scaler.metrics[0].ceiling = deployment.max_ongoing
+            project.autoscalers.append(scaler)
+
+
+def _max_ongoing(deployment: Node | None) -> Setting[int] | None:
+    """How many requests a replica takes at a time, where that is written. Source: ray/serve/config.py."""
+    for key in ("max_ongoing_requests", "max_concurrent_queries"):
+        node = deployment.get(key) if deployment is not None else None
+        found = sourced_int(node)
+        if node is not None and found is not None:
+            return Setting(found.value, key, node.place)
+    return None
 
 
 def _llm_configs(args: Node | None) -> Iterator[Node]:
@@ -122,33 +143,11 @@ def _engine(config: Node, container: Container) -> Engine | None:
     kind = text_at(config, "llm_engine")
     if (kind is not None and kind.lower() != "vllm") or config.get("server_cls") is not None:
         return None
-    arguments = config.get("engine_kwargs")
-    words = [_word(key, value) for key, value in (arguments.items() if arguments is not None else ())]
-    engine = engines.start("vllm", Launch(None, None, words, {}, container.place), words, container.place)
-    if engine is None:
-        return None
-    for field in dataclasses.fields(engine):
-        setting = getattr(engine, field.name, None)
-        if isinstance(setting, Setting):
-            setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
-    if arguments is not None and not arguments.is_mapping:
-        engine.arguments_known = False
+    engine = from_engine_kwargs(config.get("engine_kwargs"), container.place)
     engine.model = _model(config) or engine.model
     engine.ray_cluster = True
     engine.executor = Setting("ray", "distributed_executor_backend", None, default=True)
     return engine
-
-
-def _word(key: str, value: Node) -> Word:
-    """`tensor_parallel_size: 8` as the word `--tensor-parallel-size=8`; a switch has no value, an object is unknown."""
-    flag = f"--{key.replace('_', '-')}"
-    text = value.text
-    end = len(text or "")
-    if value.value is True:
-        return Word(value, [Piece(flag, 0, end)], 0, end)
-    if value.value is False:
-        return Word(value, [Piece(f"--no-{key.replace('_', '-')}", 0, end)], 0, end)
-    return Word(value, [Piece(f"{flag}=", 0, 0), Piece(text, 0, end)], 0, end)
 
 
 def _model(config: Node) -> Setting[str] | None:
@@ -161,7 +160,7 @@ def _model(config: Node) -> Setting[str] | None:
     return None
 
 
-def _autoscaler(scaling: Node, workload: Workload) -> Autoscaler:
+def _autoscaler(scaling: Node, workload: Workload, gpus: int | None) -> Autoscaler:
     target = next((node for key in _TARGETS if (node := scaling.get(key)) is not None), None)
     spelled = next((key for key in _TARGETS if scaling.get(key) is not None), _TARGETS[0])
     return Autoscaler(
@@ -185,4 +184,7 @@ def _autoscaler(scaling: Node, workload: Workload) -> Autoscaler:
         scale_down=ScaleDown(
             sourced_number(scaling.get("downscale_delay_s")), spelled="downscale_delay_s", default_s=_DOWNSCALE_DELAY_S
         ),
+        to_zero_after_s=sourced_number(scaling.get("downscale_to_zero_delay_s") or scaling.get("downscale_delay_s")),
+        default_to_zero_after_s=_DOWNSCALE_DELAY_S,
+        gpus_per_replica=gpus,
     )

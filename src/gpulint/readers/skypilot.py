@@ -15,8 +15,8 @@ from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
-from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, Vendor, Workload
-from gpulint.readers._manifest import sourced, sourced_int, sourced_number, sourced_text
+from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, StartupProbe, Vendor, Workload
+from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, sourced_text
 from gpulint.source.shell import Piece
 from gpulint.source.text import Place
 from gpulint.source.yaml import Node
@@ -75,6 +75,11 @@ def read_file(root: Node, project: Project) -> None:
     choices = list(_choices(root))[:_MOST_CHOICES]
     # One object in several forms: they share the reference, and what holds for all of them is told once.
     forms = [_workload(root, choice, ref) for choice in choices] or [_workload(root, None, ref)]
+    delay = service.at("readiness_probe", "initial_delay_seconds") if service is not None else None
+    seconds = number_or_none(delay)
+    if delay is not None and seconds is not None:
+        for container in (container for form in forms for container in form.containers):
+            container.startup_probe = StartupProbe(seconds, delay.key_place)
     project.workloads += forms
     policy = service.get("replica_policy") if service is not None else None
     if policy is not None and policy.is_mapping:
@@ -266,5 +271,7 @@ def _autoscaler(policy: Node, ref: ObjectRef, workload: Workload) -> Autoscaler:
         min_replicas=sourced_int(policy.get("min_replicas")),
         max_replicas=sourced_int(policy.get("max_replicas")),
         scale_down=ScaleDown(delay, spelled="downscale_delay_seconds", default_s=_DOWNSCALE_DELAY_S),
+        to_zero_after_s=delay,
+        default_to_zero_after_s=_DOWNSCALE_DELAY_S,
         workload=workload,
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gpulint import engines
 from gpulint.model.project import Project
-from gpulint.model.workload import Pod, Workload
-from gpulint.readers._manifest import Manifest, sourced_int, text_at, texts
+from gpulint.model.workload import Pod, Rollout, Workload
+from gpulint.readers._manifest import Manifest, sourced_int, sourced_text, text_at, texts
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.source.yaml import Node
 
@@ -63,7 +63,19 @@ def read_object(manifest: Manifest, project: Project) -> None:
             replicas=sourced_int(manifest.node.at("spec", "replicas")),
             multi_node=multi_node,
             batch=identity in _SHAPES and _SHAPES[identity].batch,
+            rollout=_rollout(manifest) if identity == ("apps", "Deployment") else None,
         )
+    )
+
+
+def _rollout(manifest: Manifest) -> Rollout:
+    strategy = manifest.node.at("spec", "strategy")
+    rolling = strategy.get("rollingUpdate") if strategy is not None else None
+    return Rollout(
+        place=strategy.key_place if strategy is not None else manifest.name_node().place,
+        type=sourced_text(strategy.get("type")) if strategy is not None else None,
+        max_surge=sourced_text(rolling.get("maxSurge")) if rolling is not None else None,
+        max_unavailable=sourced_text(rolling.get("maxUnavailable")) if rolling is not None else None,
     )
 
 
@@ -74,6 +86,7 @@ def _template_pods(manifest: Manifest, shape: _Shape) -> list[Pod]:
         return []
     pod = read_pod(spec)
     pod.labels = {key: value.value for key, value in texts(template.at("metadata", "labels")).items()}
+    pod.annotations = {key: value.value for key, value in texts(template.at("metadata", "annotations")).items()}
     # The API server refuses these kinds without a selector: such a document is a patch of another one.
     if manifest.ref.name is None or (shape.selector_required and manifest.node.at("spec", "selector") is None):
         pod.complete = False

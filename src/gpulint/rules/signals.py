@@ -6,7 +6,7 @@ from gpulint.finding import Evidence
 from gpulint.metrics.promql import Selector
 from gpulint.metrics.table import Meaning, Metric, lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
-from gpulint.model.workload import Workload
+from gpulint.model.workload import StartupProbe, Workload
 
 # What an engine, its router or its gateway reports about its own load.
 ENGINE_MEANINGS = frozenset(
@@ -65,6 +65,20 @@ def may_hold_gpus(scaler: Autoscaler) -> bool:
     name = (scaler.target.name if scaler.target is not None else None) or ""
     words = frozenset(name.lower().replace("_", "-").split("-"))
     return not words & _WITHOUT_GPUS
+
+
+def scales_gpus(scaler: Autoscaler) -> bool:
+    """Whether it scales servers on GPUs: its workload is one, or is not among the files and its signals are an engine's."""
+    if not may_hold_gpus(scaler):
+        return False
+    return scaler.workload is not None or any(is_of_an_engine(metric) for metric in scaler.metrics)
+
+
+def slowest_start(scaler: Autoscaler) -> StartupProbe | None:
+    """The startup probe of its workload that allows the longest start; None where it has none."""
+    containers = scaler.workload.containers if scaler.workload is not None else []
+    probes = [container.startup_probe for container in containers if container.startup_probe is not None]
+    return max(probes, key=lambda probe: probe.budget_s, default=None)
 
 
 def is_of_an_engine(metric: ScalingMetric) -> bool:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
 from gpulint.model.autoscaler import Autoscaler
-from gpulint.model.workload import StartupProbe
 from gpulint.rules import rule
 from gpulint.rules.advice import before_scaling_down
-from gpulint.rules.signals import gpu_evidence, is_of_an_engine, may_hold_gpus, named, target_name
+from gpulint.rules.signals import gpu_evidence, named, scales_gpus, slowest_start, target_name
 
 # Below this, a dip between two bursts of requests costs replicas. The API's own default is 300 s.
 # Source: Kubernetes, Horizontal Pod Autoscaling, "Stabilization window"; Google Cloud's guide to autoscaling inference.
@@ -23,11 +22,9 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     workload = scaler.workload
     if window is None or scaler.scale_down.disabled or _is_fixed(scaler):
         return
-    if not may_hold_gpus(scaler):
+    if not scales_gpus(scaler):
         return
-    if workload is None and not any(is_of_an_engine(metric) for metric in scaler.metrics):
-        return
-    probe = _slowest_start(scaler)
+    probe = slowest_start(scaler)
     level: Level | None = None
     target = target_name(scaler)
     if window.value < _SHORTEST_WINDOW_S:
@@ -80,9 +77,3 @@ def _current(spelled: str) -> str:
 def _is_fixed(scaler: Autoscaler) -> bool:
     low, high = scaler.min_replicas, scaler.max_replicas
     return low is not None and high is not None and low.value == high.value
-
-
-def _slowest_start(scaler: Autoscaler) -> StartupProbe | None:
-    containers = scaler.workload.containers if scaler.workload is not None else []
-    probes = [container.startup_probe for container in containers if container.startup_probe is not None]
-    return max(probes, key=lambda probe: probe.budget_s, default=None)

@@ -1,0 +1,4 @@
+"""Hosts: reading one through NVML, and reading and writing its description.
+
+Only `nvml` imports pynvml.
+"""
