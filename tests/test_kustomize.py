@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from gpulint.data import read_schema
 from gpulint.discovery import discover
 from gpulint.lint import check, selected_rules
 from gpulint.load import Loaded, load, load_texts
+from gpulint.model import view
 from gpulint.model.engine import Engine
 from gpulint.model.workload import Container, Workload
 from gpulint.source.environment import variables
@@ -353,6 +357,16 @@ def loaded(*paths: str) -> Loaded:
 def test_whatever_is_named(paths: list[str]) -> None:
     findings, _ = check(loaded(*paths), ["parallel-size-exceeds-gpus"])
     assert [(f.finding.place.source.path, f.finding.place.line) for f in findings] == [("over/runtime.env", 2)]
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_inspect_shows_of_an_overlay() -> None:
+    found = loaded("over")
+    data = view.inspection(found.project, found.scope)
+    jsonschema.Draft202012Validator(json.loads(read_schema("inspect"))).validate(data)
+    made = next(workload for workload in data["workloads"] if "overlay" in workload)
+    assert (made["overlay"], made["path"]) == ("over", "base/deployment.yaml")
+    assert "as the kustomization in over makes it" in view.tree(data, color=False)
 
 
 def test_nothing_outside_the_project_is_read(repository: Path) -> None:

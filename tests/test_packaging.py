@@ -31,7 +31,7 @@ spec:
         - name: vllm
           image: vllm/vllm-openai:v0.11.0
           args: [--model=Qwen/Qwen3-8B, --max-model-len=8192]
-          resources: {limits: {nvidia.com/gpu: 1}}
+          resources: {requests: {cpu: "4"}, limits: {nvidia.com/gpu: 1}}
 """
 HPA = """\
 apiVersion: autoscaling/v2

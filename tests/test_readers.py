@@ -291,6 +291,28 @@ spec:
     assert scaler.scale_down.disabled
 
 
+@pytest.mark.parametrize(
+    ("trigger", "activation", "missing_is_zero"),
+    [
+        ("{type: prometheus, metadata: {query: up, threshold: '5', activationThreshold: '2'}}", 2, True),
+        ("{type: prometheus, metadata: {query: up, threshold: '5', ignoreNullValues: 'false'}}", None, False),
+        ("{type: gcp-stackdriver, metadata: {filter: f, targetValue: '5', activationTargetValue: '2'}}", 2, None),
+        ("{type: datadog, metadata: {query: q, queryValue: '5', activationQueryValue: '2'}}", 2, None),
+    ],
+)
+def test_keda_scalers_spell_it_their_own_way(
+    trigger: str, activation: float | None, missing_is_zero: bool | None
+) -> None:
+    (metric,) = one_scaler(
+        "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s}\n"
+        f"spec: {{scaleTargetRef: {{name: d}}, triggers: [{trigger}]}}\n"
+    ).metrics
+    assert metric.threshold is not None
+    assert metric.threshold.value == 5
+    assert (metric.activation.value if metric.activation is not None else None) == activation
+    assert metric.missing_is_zero is missing_is_zero
+
+
 # -- monitoring
 
 RULES = """\

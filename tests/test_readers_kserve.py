@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gpulint.lint import check
@@ -265,7 +267,7 @@ AUTO_SCALING = """
         - type: External
           external:
             metric: {backend: prometheus, query: 'sum(vllm:num_requests_waiting)'}
-            target: {type: AverageValue, averageValue: "5"}
+            target: {type: Value, value: "5"}
         - type: PodMetric
           podmetric:
             metric: {backend: opentelemetry, metricNames: [DCGM_FI_DEV_GPU_UTIL]}
@@ -301,6 +303,46 @@ def test_an_hpa_takes_resource_metrics_alone() -> None:
     scaler = scaler_of(auto_scaling("hpa"))
     assert [metric.name for metric in scaler.metrics] == ["cpu"]
     assert not scaler.metrics_known
+    assert scaler.scale_down.stabilization_window_s is None  # nor does it get the behaviour
+
+
+def test_an_hpa_keeps_one_replica() -> None:
+    def bounds(annotations: str) -> tuple[int | None, int | None]:
+        scaler = scaler_of(service(f"minReplicas: 0, maxReplicas: 4, containers: [{CONTAINER}]", annotations))
+        return scaler.min_replicas.value if scaler.min_replicas is not None else None, scaler.default_min_replicas
+
+    assert bounds(STANDARD) == (None, 1)
+    assert bounds(f"{STANDARD}, serving.kserve.io/autoscalerClass: keda") == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "metric", "target_type", "known"),
+    [
+        (STANDARD, "memory", "Utilization", True),
+        ("serving.kserve.io/deploymentMode: Knative", "memory", "AverageValue", True),
+        ("serving.kserve.io/deploymentMode: Knative", "concurrency", "AverageValue", True),
+        (STANDARD, "concurrency", None, False),  # no metric of an HPA
+        (f"{STANDARD}, serving.kserve.io/autoscalerClass: keda", "cpu", None, False),  # refused
+    ],
+)
+def test_what_a_scale_metric_means_to_a_mode(
+    annotations: str, metric: str, target_type: str | None, known: bool
+) -> None:
+    text = service(f"maxReplicas: 4, scaleMetric: {metric}, scaleTarget: 60, containers: [{CONTAINER}]", annotations)
+    scaler = scaler_of(text)
+    assert scaler.metrics_known is known
+    assert [found.target_type for found in scaler.metrics] == ([target_type] if known else [])
+
+
+def test_a_cpu_target_of_an_hpa_is_a_share() -> None:
+    text = auto_scaling("hpa").replace("averageUtilization: 50", 'averageValue: "2"')
+    (metric,) = scaler_of(text).metrics
+    assert (metric.target_type, metric.threshold) == ("Utilization", None)
+
+
+def test_a_predictor_with_a_name() -> None:
+    (workload,) = read(service(f"name: blue, containers: [{CONTAINER}]")).workloads
+    assert [ref.name for ref in workload.scaled_as] == ["chat-blue-predictor"]
 
 
 def test_an_autoscaler_from_outside_reaches_the_pods() -> None:
@@ -374,6 +416,10 @@ def test_a_group_of_pods_and_prefill() -> None:
     decode, prefill = read(text).workloads
     assert decode.multi_node
     assert not prefill.multi_node
+    assert [(ref.kind, ref.name) for workload in (decode, prefill) for ref in workload.scaled_as] == [
+        ("LeaderWorkerSet", "chat-kserve-mn"),
+        ("Deployment", "chat-kserve-prefill"),
+    ]
     assert [(pod.role, pod.per_group) for pod in decode.pods] == [(None, 1), ("worker", 1)]
     assert [pod.role for pod in prefill.pods] == ["prefill"]
     assert (decode.part, prefill.part) == ("decode", "prefill")
@@ -480,6 +526,45 @@ def test_bounds_in_both_spellings() -> None:
         assert scaler.max_replicas is not None
         assert (scaler.min_replicas.value, scaler.max_replicas.value) == (1, 5)
         assert scaler.max_replicas.place.text() == "'5'"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "low", "high"),
+    [
+        (f"{HPA_CLASS}, autoscaling.knative.dev/min-scale: '0'", 1, None),  # an HPA does not go to zero
+        (f"{KPA_CLASS}, autoscaling.knative.dev/min-scale: '0'", 0, None),
+        (f"{KPA_CLASS}, autoscaling.knative.dev/max-scale: '0'", 0, math.inf),  # 0 is no bound
+    ],
+)
+def test_bounds_of_zero(annotations: str, low: int, high: float | None) -> None:
+    scaler = scaler_of(knative(annotations))
+    assert scaler.lowest == low
+    assert scaler.max_replicas is None
+    assert high is None or scaler.default_max_replicas == high
+
+
+def test_the_window_of_an_hpa_stabilizes_it() -> None:
+    text = knative(f"{HPA_CLASS}, {TARGET}, autoscaling.knative.dev/window: 20s")
+    window = scaler_of(text).scale_down.stabilization_window_s
+    assert window is not None
+    assert window.value == 20
+    assert rules_of(load(text), "scale-down-without-stabilization") == [("scale-down-without-stabilization", "20s")]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "seconds"),
+    [
+        ("window: 90s", 90),
+        ("window: 20s", None),
+        ("scale-to-zero-pod-retention-period: 5m", 360),
+        ("scaleToZeroPodRetentionPeriod: 5m", 360),
+        ("window: 90s, autoscaling.knative.dev/scale-to-zero-pod-retention-period: 60s", 150),
+    ],
+)
+def test_when_knative_goes_to_zero(annotations: str, seconds: float | None) -> None:
+    scaler = scaler_of(knative(f"autoscaling.knative.dev/{annotations}"))
+    assert (scaler.to_zero_after_s.value if scaler.to_zero_after_s is not None else None) == seconds
+    assert scaler.default_to_zero_after_s is None
 
 
 def test_annotations_of_knative_on_an_inference_service() -> None:

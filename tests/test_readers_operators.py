@@ -258,7 +258,7 @@ def test_kaito_preset() -> None:
     assert placement is not None
     assert ([gpu.id for gpu in placement.gpus], placement.gpus_per_node) == (["a100-pcie-80gb"], 2)
     assert not workload.complete
-    assert not workload.multi_node
+    assert workload.gpus_per_group() is None  # the number of nodes is KAITO's estimate
 
 
 @pytest.mark.parametrize(
@@ -311,6 +311,13 @@ def test_kaito_tuning_is_no_server() -> None:
             ["vllm:num_requests_waiting"],
             [5],
         ),
+        (
+            "{scaledobject.kaito.sh/metricName/0: 'vllm:num_requests_waiting', "
+            "scaledobject.kaito.sh/upthreshold/0: '4', scaledobject.kaito.sh/metricName/1: DCGM_FI_DEV_GPU_UTIL, "
+            "scaledobject.kaito.sh/upthreshold/1: '80', %s}",
+            ["vllm:num_requests_waiting", "DCGM_FI_DEV_GPU_UTIL"],
+            [4, 80],
+        ),
     ],
 )
 def test_kaito_inference_set(annotations: str, names: list[str], thresholds: list[float]) -> None:
@@ -330,7 +337,7 @@ def test_kaito_inference_set(annotations: str, names: list[str], thresholds: lis
     assert project.workloads[0].replicas.value == 2
     assert [metric.name for metric in scaler.metrics] == names
     assert [metric.threshold.value for metric in scaler.metrics if metric.threshold is not None] == thresholds
-    assert [metric.meanings for metric in scaler.metrics] == [{Meaning.QUEUE}]
+    assert scaler.metrics[0].meanings == {Meaning.QUEUE}
     assert scaler.max_replicas is not None
     assert scaler.max_replicas.value == 5
     assert not load(text("false")).project.autoscalers
@@ -405,6 +412,23 @@ def test_what_a_pod_autoscaler_scales(selector: str, parts: list[str]) -> None:
     # Without a role, the part that holds GPUs stands for the whole.
     assert scaler.workload.part == ("router" if selector else "decode")
     assert findings(text, "cpu-autoscaling") == ([] if selector else [("cpu-autoscaling", "cpu")])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "target_types", "low"), [("HPA", ["Utilization", "AverageValue"], 1), ("APA", ["AverageValue"] * 2, 0)]
+)
+def test_what_a_strategy_makes_of_resources(strategy: str, target_types: list[str], low: int) -> None:
+    sources = ", ".join(
+        f"{{metricSourceType: resource, targetMetric: {name}, targetValue: '70'}}" for name in ("cpu", "memory")
+    )
+    (scaler,) = load(
+        "apiVersion: autoscaling.aibrix.ai/v1alpha1\nkind: PodAutoscaler\nmetadata: {name: a}\n"
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, minReplicas: 0, maxReplicas: 4, "
+        f"scalingStrategy: {strategy}, metricsSources: [{sources}]}}\n"
+    ).project.autoscalers
+    assert [metric.type for metric in scaler.metrics] == ["Resource", "Resource"]
+    assert [metric.target_type for metric in scaler.metrics] == target_types
+    assert scaler.lowest == low
 
 
 def test_ray_cluster_fleet() -> None:

@@ -110,6 +110,27 @@ def test_kuberay_mounts_shared_memory() -> None:
     assert second.shared_memory is None
 
 
+@pytest.mark.parametrize(
+    ("resources", "size_mib"),
+    [
+        ("{limits: {memory: 64Gi}, requests: {memory: 8Gi}}", 64 * 1024),
+        ("{requests: {memory: 8Gi}}", 8 * 1024),
+    ],
+)
+def test_the_size_of_shared_memory_is_the_limit(resources: str, size_mib: int) -> None:
+    head = f"{{template: {{spec: {{containers: [{{name: ray, image: i, resources: {resources}}}]}}}}}}"
+    gpus = f"workerGroupSpecs: [{{groupName: big, template: {pod(container())}}}]"
+    (first,) = one(manifest("RayCluster", f"{{headGroupSpec: {head}, {gpus}}}")).pods[0].containers
+    assert first.shared_memory is not None
+    assert first.shared_memory.size_mib == size_mib
+
+
+def test_no_shared_memory_beside_a_plasma_directory() -> None:
+    head = f"{{rayStartParams: {{plasma-directory: /mnt}}, template: {pod(container())}}}"
+    (first,) = one(manifest("RayCluster", f"{{headGroupSpec: {head}}}")).pods[0].containers
+    assert first.shared_memory is None
+
+
 def test_a_patch_of_a_cluster_is_not_complete() -> None:
     workload = one(manifest("RayCluster", f"{{workerGroupSpecs: [{{groupName: big, template: {pod(container())}}}]}}"))
     assert not workload.complete

@@ -12,7 +12,8 @@ from gpulint.source.yaml import Problem
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml", ".json", ".sh", ".bash", ".py", ".service", ".dockerfile", ".Dockerfile")
+_NAMES = ("Dockerfile", "Containerfile")
 # Folders that hold other people's files or a tool's own: no repository keeps its manifests there.
 _SKIPPED_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".terraform", ".venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache"}
@@ -145,7 +146,7 @@ def _walk(top: str, files: Files, excluded: GitIgnoreSpec | None) -> list[str]:
             if _is_folder(child):
                 if name not in _SKIPPED_FOLDERS and not _ignored(child.path, True, ignores, excluded, files.root):
                     stack.append((child.path, ignores))
-            elif name.endswith(SUFFIXES) or name == "Kustomization":
+            elif name.endswith(SUFFIXES) or name.startswith(_NAMES) or name == "Kustomization":
                 if _ignored(child.path, False, ignores, excluded, files.root):
                     continue
                 target = _regular_inside(child, top)

@@ -12,6 +12,9 @@ from gpulint.pages import load_page
 from gpulint.rules import Rule, load_rule, rule_names
 from gpulint.source.yaml import Problem
 
+# Rules that compare files with hosts: without a host they have nothing to visit.
+_FAMILY_OF_HOSTS = "live"
+
 
 class Raw(NamedTuple):
     """A finding as its rule gives it, with the object that it is reported for and the one that the rule looked at."""
@@ -73,7 +76,10 @@ def check(
     """
     raw: list[Raw] = []
     problems: list[Problem] = []
+    families = rule_names()
     for name in rules:
+        if families[name] == _FAMILY_OF_HOSTS and not loaded.project.hosts:
+            continue  # not even imported
         rule = load_rule(name)
         for subject in loaded.project.objects(rule.subject):
             try:

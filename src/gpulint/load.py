@@ -75,7 +75,7 @@ def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = 
 
         loaded.project.kustomizations = read_kustomizations
         whole = bool(files.named) or files.root in files.folders
-        readers.read_referenced(loaded.project, [shown_path(path) for path in kustomizations], whole=whole)
+        _read_referenced(loaded, [shown_path(path) for path in kustomizations], whole=whole)
         loaded.project.join()
     finally:
         if collecting:
@@ -100,9 +100,16 @@ def load_texts(texts: Mapping[str, str]) -> Loaded:
         elif not path.endswith(_ENVIRONMENT_SUFFIX) and name not in KUSTOMIZATION_NAMES:
             _read_text(source, loaded, in_scope=True)
     kustomizations = [path for path in sources if posixpath.basename(path) in KUSTOMIZATION_NAMES]
-    readers.read_referenced(loaded.project, kustomizations, whole=True)
+    _read_referenced(loaded, kustomizations, whole=True)
     loaded.project.join()
     return loaded
+
+
+def _read_referenced(loaded: Loaded, kustomizations: list[str], *, whole: bool) -> None:
+    try:
+        readers.read_referenced(loaded.project, kustomizations, whole=whole)
+    except Exception as error:  # what the files say by themselves is known all the same
+        loaded.problems.append(internal_error(kustomizations[0] if kustomizations else "gpulint", None, error))
 
 
 def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
@@ -161,17 +168,27 @@ def _why(error: OSError) -> str:
 def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
     if shown.endswith(_ENVIRONMENT_SUFFIX):
         return  # no manifest: it is read where one names it
+    reader = readers.text_reader(shown)
+    if reader is not None and not reader.matters(data):
+        return
     try:
         text = decode(data)
     except NotText as error:
         # A stray file of another encoding that says nothing about GPUs is nobody's concern unless it was named.
-        if in_scope and (named or readers.matters(data.decode("latin-1"))):
+        if in_scope and (named or reader is not None or readers.matters(data.decode("latin-1"))):
             loaded.problems.append(Problem(shown, error.line, error.reason))
         return
     _read_text(Source(shown, text), loaded, in_scope=in_scope)
 
 
 def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
+    reader = readers.text_reader(source.path)
+    if reader is not None:
+        try:
+            reader.read(source, loaded.project)
+        except Exception as error:
+            loaded.problems.append(internal_error(source.path, None, error))
+        return
     if _CONFIG_MAP in source.text:
         loaded.project.config_map_files.append(source.path)
     for document in documents(source, readers.matters):

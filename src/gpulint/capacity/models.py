@@ -30,6 +30,9 @@ class ModelShape:
     `params_total` counts tied embeddings once and leaves multi-token-prediction layers out; `params_vision` is the part
     of it outside the language model.
     `max_position_embeddings` is present only where a `config.json` shows it.
+    A layer of linear attention or Mamba keeps, per request, `state_elements` and a convolution's window of
+    `state_conv_channels` × (`state_conv_kernel` - 1); `index_head_dim` is the width of a sparse attention's index.
+    `global_head_dim` and `global_kv_heads` are those of the full-attention layers where they differ from the others'.
     """
 
     id: str
@@ -63,6 +66,12 @@ class ModelShape:
     expert_intermediate_size: int | None = None
     shared_expert_intermediate_size: int = 0
     dense_layers: int = 0
+    state_conv_channels: int | None = None
+    state_conv_kernel: int | None = None
+    state_elements: int | None = None
+    index_head_dim: int | None = None
+    global_head_dim: int | None = None
+    global_kv_heads: int | None = None
     quantization: Quantization | None = None
 
 

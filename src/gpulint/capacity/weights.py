@@ -78,6 +78,7 @@ def weights_mib(
     quantization: str | None,
     tensor_parallel: int,
     pipeline_parallel: int,
+    expert_copies: int = 1,
 ) -> Range | None:
     """MiB of weights on the GPU that holds most of them.
 
@@ -90,11 +91,14 @@ def weights_mib(
     divided by tp, on the first and the last stage; a vision tower half-way between whole and divided, as engines do
     either. Low: an even share of the language model alone, the head quantised as well, less 1 %. High: 3 % more, two
     vision towers (gemma-3-4b-it loads 0.57 GiB above its total), attention in 16 bits where that is common.
+    Routed experts are divided by tp × `expert_copies` (data parallel ranks that share them).
     """
     full = _dtype_bytes(dtype)
     rate = _bytes_per_parameter(shape, quantization, full)
     tp, pp, layers = tensor_parallel, pipeline_parallel, shape.layers
     if full is None or rate is None or shape.params_total is None or tp < 1 or not 1 <= pp <= layers:
+        return None
+    if expert_copies < 1:
         return None
     embedding = shape.vocab_size * shape.hidden_size
     head = 0 if shape.tie_word_embeddings else embedding
@@ -103,14 +107,15 @@ def weights_mib(
     other = language - embedding - head - experts
     undivided = _undivided_params(shape, tp)
 
-    low = (rate.low * (language - embedding) + full * embedding) / (tp * pp) * 0.99
+    elsewhere = rate.low * experts * (1 - 1 / expert_copies)
+    low = (rate.low * (language - embedding) + full * embedding - elsewhere) / (tp * pp) * 0.99
 
     stage = ceil(layers / pp) / layers
     ends = full * (embedding + head if pp == 1 else embedding) / tp
     vision = full * shape.params_vision
 
     def heaviest_stage(experts_rate: float, other_rate: float) -> float:
-        return stage * (experts_rate * experts / tp + other_rate * (other / tp + undivided)) + ends
+        return stage * (experts_rate * experts / (tp * expert_copies) + other_rate * (other / tp + undivided)) + ends
 
     experts_only = experts > 0 and rate in _EXPERTS_ONLY
     pad = _mxfp4_padding(shape, tp) if rate == _MXFP4 else 1.0

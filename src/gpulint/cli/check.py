@@ -12,6 +12,7 @@ from gpulint.cli._run import (
     EXIT_FINDINGS,
     fail,
     find_files,
+    hosts_to_check,
     read,
     root_relative,
     tell,
@@ -39,6 +40,13 @@ from gpulint.report import FORMATS, Report, render
 @click.option("--level-of", multiple=True, metavar="NAME=LEVEL", help="Change a rule's level.")
 @click.option("--fail-on", type=click.Choice(LEVELS), help="Lowest level that gives exit status 1 (default: warning).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found; errors still exit 2.")
+@click.option(
+    "--host",
+    "host_files",
+    multiple=True,
+    metavar="FILE",
+    help="Check against a host that `gpulint live --save` described; several are alternatives, one per node type.",
+)
 @click.option("--config", "config_path", metavar="FILE", help="Use this configuration and no other.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 def command(
@@ -49,6 +57,7 @@ def command(
     level_of: tuple[str, ...],
     fail_on: Level | None,
     exit_zero: bool,
+    host_files: tuple[str, ...],
     config_path: str | None,
     color: str,
 ) -> None:
@@ -62,7 +71,7 @@ def command(
     outputs = _outputs(formats)
     files, config = find_files(paths, config_path)
     rules, levels = _rules(config, select, ignore, level_of)
-    loaded = read(paths, files)
+    loaded = read(paths, files, hosts_to_check(host_files))
     to_root = root_relative(files.root)
     findings, failed = check(loaded, rules, levels=levels, root_path=to_root)
     findings = _without_ignored_paths(findings, config, to_root)

@@ -69,18 +69,9 @@ def read(launch: Launch) -> Engine | None:
     candidates = [module for module in modules() if launch.mentions(module.MARKS)]
     if not candidates:
         return None
-    lines = launch.lines()
-    calls = [(line, found) for line in lines if (found := _call(line, lines, launch, candidates)) is not None]
+    calls = _calls(launch, candidates)
     if calls:
-        line, (module, call) = calls[0]
-        engine = module.build(call)
-        engine.sole = len(calls) == 1 and not line.repeated
-        others = [other for other in lines if other is not line and other.words]
-        engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
-        if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
-            engine.chooses_devices = True
-        engine.visible_devices = _visible_devices(call)
-        return engine
+        return _built(calls[0], calls, launch)
     if launch.command is None:
         for module in candidates:
             if module.entrypoint(launch):
@@ -90,6 +81,33 @@ def read(launch: Launch) -> Engine | None:
                     engine.chooses_devices = True
                 return engine
     return None
+
+
+def read_all(launch: Launch) -> list[Engine]:
+    """Every engine that the command lines of a launch start, in their order."""
+    candidates = [module for module in modules() if launch.mentions(module.MARKS)]
+    calls = _calls(launch, candidates) if candidates else []
+    return [_built(found, calls, launch) for found in calls]
+
+
+def _calls(launch: Launch, candidates: Sequence[EngineModule]) -> list[tuple[CommandLine, EngineModule, Call]]:
+    lines = launch.lines()
+    return [(line, *found) for line in lines if (found := _call(line, lines, launch, candidates)) is not None]
+
+
+def _built(
+    found: tuple[CommandLine, EngineModule, Call], calls: Sequence[tuple[CommandLine, EngineModule, Call]], launch: Launch
+) -> Engine:
+    """The engine of one of the calls of a launch."""
+    line, module, call = found
+    engine = module.build(call)
+    engine.sole = len(calls) == 1 and not line.repeated
+    others = [other for other in call.lines if other is not line and other.words]
+    engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
+    if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
+        engine.chooses_devices = True
+    engine.visible_devices = _visible_devices(call)
+    return engine
 
 
 def _visible_devices(call: Call) -> int | None:

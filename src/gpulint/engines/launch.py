@@ -16,6 +16,8 @@ from gpulint.source.yaml import Node
 # What substitution may add to a text, and `$@` to a script: references to references would fill the memory.
 _LONGEST_TEXT = 256 * 1024
 _MOST_PARAMETERS = 10_000
+# Scripts that run scripts that run scripts.
+_DEEPEST_FILE = 3
 
 
 class Word:
@@ -92,9 +94,11 @@ class Launch:
     """What starts in a container, as written: None for what the file leaves to the image.
 
     `place` is the container's. `env_known` is False where variables come from elsewhere as a whole (`envFrom`).
+    `files` are the texts that the container has at these paths (a ConfigMap that is mounted). `lines` are the command
+    lines where there is more than one command: those of a script file.
     """
 
-    __slots__ = ("_mentioned", "args", "command", "env", "env_known", "image", "place")
+    __slots__ = ("_lines", "_mentioned", "args", "command", "env", "env_known", "files", "image", "place")
 
     def __init__(
         self,
@@ -105,6 +109,8 @@ class Launch:
         place: Place,
         *,
         env_known: bool = True,
+        files: Mapping[str, Node] | None = None,
+        lines: list[CommandLine] | None = None,
     ) -> None:
         self.image = image
         self.command = command
@@ -112,6 +118,8 @@ class Launch:
         self.env = env
         self.place = place
         self.env_known = env_known
+        self.files = files or {}
+        self._lines = lines
         self._mentioned: str | None = None
 
     def mentions(self, marks: Sequence[str]) -> bool:
@@ -124,38 +132,78 @@ class Launch:
     def _texts(self) -> list[str]:
         texts = [self.image.value.lower()] if self.image is not None else []
         seen = set()
-        for word in (*(self.command or ()), *(self.args or ())):
-            if id(word.node.raw) not in seen:
-                seen.add(id(word.node.raw))
-                texts.append((word.node.text or "").lower())
+        words = (*(self.command or ()), *(self.args or ()), *(word for line in self._lines or () for word in line.words))
+        for node in (*(word.node for word in words), *self.files.values()):
+            if id(node.raw) not in seen:
+                seen.add(id(node.raw))
+                texts.append((node.text or "").lower())
         for variable in self.env.values():
             texts += (variable.name.lower(), (variable.value or "").lower())
         return texts
 
     def lines(self) -> list[CommandLine]:
-        """The command lines that run: those of the script of `sh -c`, else command and arguments themselves."""
+        """The command lines that run: those of the script of `sh -c` or of a file, else command and arguments."""
+        if self._lines is not None:
+            return self._lines
         words = [*(self.command or ()), *(self.args or ())]
         index = shell.script_index(words)
-        if index is None:
-            return [CommandLine(words, {})] if words else []
-        script = shell.Script(words[index].pieces, words[index].node.text or "")
-        node = words[index].node
-        remote = remote_places(self.env)
-        parameters = words[index + 1 :]
-        room = _MOST_PARAMETERS
-        found = []
-        texts = [word.text for word in parameters]
-        for command in shell.commands(script.text, values(self.env), texts, env_known=self.env_known):
-            line: list[Word] = []
-            for word in command.words:
-                if word.parameters and room > 0:
-                    line += parameters[1:]
-                    room -= len(parameters)
-                else:
-                    line.append(_moved(word, node, script, remote))
-            environment = {name: _moved(word, node, script, remote) for name, word in command.environment.items()}
-            found.append(CommandLine(line, environment, command.conditional, command.repeated))
-        return found
+        if index is not None:
+            script = shell.Script(words[index].pieces, words[index].node.text or "")
+            found, _ = script_lines(script, words[index].node, self.env, words[index + 1 :], env_known=self.env_known)
+        else:
+            found = [CommandLine(words, {})] if words else []
+        return [inner for line in found for inner in self._of_file(line, 0)] if self.files else found
+
+    def _of_file(self, line: CommandLine, depth: int) -> list[CommandLine]:
+        """The command lines of the file that a command line runs as a script; itself where it runs none of `files`."""
+        for at in shell.programs(line.words):
+            index = shell.file_index(line.words[at:])
+            node = self.files.get(line.words[at + index].text or "") if index is not None else None
+            if index is None or node is None or depth >= _DEEPEST_FILE:
+                continue
+            env = dict(self.env)
+            for name, word in line.environment.items():
+                env[name] = EnvVar(name, word.text, word.place, word.place, remote=True)
+            text = node.text or ""
+            script = shell.Script([Piece(text, 0, len(text))], text)
+            inner, _ = script_lines(script, node, env, line.words[at + index :], env_known=self.env_known)
+            for each in inner:
+                each.conditional = each.conditional or line.conditional
+                each.repeated = each.repeated or line.repeated
+                each.environment = {**line.environment, **each.environment}
+            return [deeper for each in inner for deeper in self._of_file(each, depth + 1)]
+        return [line]
+
+
+def script_lines(
+    script: shell.Script,
+    node: Node,
+    env: Mapping[str, EnvVar],
+    parameters: Sequence[Word] | None,
+    *,
+    env_known: bool = True,
+) -> tuple[list[CommandLine], list[shell.Heredoc]]:
+    """The command lines of a script that is written in a node, and its here-documents.
+
+    `parameters` are $0, $1, …; None for those of a script that nobody calls in sight: its `$@` may be any words, and
+    `${1:-default}` is the default.
+    """
+    remote = remote_places(env)
+    texts = [word.text for word in parameters or ()]
+    room = _MOST_PARAMETERS
+    found = []
+    commands, heredocs = shell.commands_and_heredocs(script.text, values(env), texts, env_known=env_known)
+    for command in commands:
+        line: list[Word] = []
+        for word in command.words:
+            if word.parameters and parameters is not None and room > 0:
+                line += parameters[1:]
+                room -= len(parameters)
+            else:
+                line.append(_moved(word, node, script, remote))
+        environment = {name: _moved(word, node, script, remote) for name, word in command.environment.items()}
+        found.append(CommandLine(line, environment, command.conditional, command.repeated))
+    return found, heredocs
 
 
 def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:

@@ -161,6 +161,7 @@ def _engine(
         max_num_seqs=reading.setting("--max-num-seqs", flags.integer),
         max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        eager=reading.switch("--enforce-eager"),
         serves_metrics=flags.negated(reading.switch("--disable-log-stats")),
         config=reading.setting("--config", flags.text) if "--config" in reading.given else None,
         ray_cluster=ray is not None

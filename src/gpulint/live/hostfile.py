@@ -23,7 +23,7 @@ class HostError(ValueError):
 
 def to_text(host: Host) -> str:
     """The host as JSON. Unknown values are null; identifiers that were not read are left out."""
-    data = host._asdict()
+    data = _fields(host)
     gpus, pairs = data.pop("gpus"), data.pop("pairs")
     top = [f'"version": {VERSION}', *_members(data)]
     lines = [f"  {member}," for member in top]
@@ -38,18 +38,22 @@ def to_text(host: Host) -> str:
     return "\n".join(["{", *lines, "}"]) + "\n"
 
 
+def _fields(item: Any) -> dict[str, Any]:  # noqa: ANN401  # one of the host's dataclasses
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}
+
+
 def _gpu_members(gpu: HostGpu) -> list[str]:
-    data = gpu._asdict()
+    data = _fields(gpu)
     devices, processes = data.pop("mig_devices"), data.pop("processes")
     members = _members(data, named=True)
     for key, rows in (("migDevices", devices), ("processes", processes)):
-        text = "null" if rows is None else _rows([_members(row._asdict()) for row in rows], "      ")
+        text = "null" if rows is None else _rows([_members(_fields(row)) for row in rows], "      ")
         members.append(f'"{key}": {text}')
     return members
 
 
 def _pair_members(pair: Pair) -> list[str]:
-    data = pair._asdict()
+    data = _fields(pair)
     return [f'"gpus": [{data.pop("first")}, {data.pop("second")}]', *_members(data)]
 
 
@@ -108,7 +112,7 @@ def read_host_text(source: Source, *, current: bool = False) -> KnownHost:
     pairs = tuple(Pair(*pair.pop("gpus"), **_snake(pair)) for pair in data.get("pairs", ()))
     rest = {key: value for key, value in data.items() if key not in ("version", "gpus", "pairs")}
     host = Host(**_snake(rest), gpus=gpus, pairs=pairs)
-    return _known(host, source, f"the host of {os.path.basename(source.path)}", current=current)
+    return _known(host, source, f"the host in {os.path.basename(source.path)}", current=current)
 
 
 def _departure(data: object) -> str | None:

@@ -1,7 +1,7 @@
 """NVML to `Host`: asks what can be asked, changes nothing, needs no privilege.
 
-Every question may be unsupported, not permitted or missing in an old driver; its answer is then None. Identifiers (UUIDs,
-serial numbers, host, process ids and names) are read only when asked for.
+Every question may be unsupported, not permitted or missing in an old driver; its answer is then None. Identifiers
+(UUIDs, serial numbers, host name, ids and names of processes) are read only when asked for.
 Source of functions, units and codes: nvml.h and nvidia-ml-py 13.615.71.
 """
 
@@ -24,8 +24,8 @@ _INIT_ERRORS = {
     12: "this host has no NVIDIA driver library (libnvidia-ml.so.1); in a container, the NVIDIA runtime brings it with "
     "the driver capability `utility`",
     13: "the libnvidia-ml.so.1 of this host is too old for gpulint",
-    18: "the library and the kernel module of the NVIDIA driver have different versions, as after an update: reload the "
-    "module or restart the host",
+    18: "the library and the kernel module of the NVIDIA driver have different versions, as after an update: reload "
+    "the module or restart the host",
 }
 _COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
 _FABRIC = {1: "not-started", 2: "in-progress", 3: "completed"}
@@ -117,10 +117,13 @@ def _read(identifiers: bool) -> Host:
     if not devices and not gpus:
         what = "none of the GPUs of this host is visible to this user or container" if hidden else "it has no GPU"
         raise NvmlUnavailable(f"this host has an NVIDIA driver, but {what}")
-    links = {index: _Links(device) for index, device in devices.items()}
-    gpus += [_gpu(index, device, links[index], identifiers) for index, device in devices.items()]
+    links: dict[int, _Links] = {}
+    for index, device in devices.items():
+        gpu, links[index] = _gpu(index, device, identifiers)
+        gpus.append(gpu)
     gpus.sort(key=lambda gpu: gpu.index)
-    in_mig = {gpu.index for gpu in gpus if gpu.mig}
+    # GPUs in MIG mode have no access to others.
+    reaching = [gpu.index for gpu in gpus if gpu.index in devices and not gpu.mig and gpu.problem is None]
     cuda = _call("nvmlSystemGetCudaDriverVersion_v2")[0] or _call("nvmlSystemGetCudaDriverVersion")[0]
     return Host(
         driver=_call("nvmlSystemGetDriverVersion")[0],
@@ -129,11 +132,7 @@ def _read(identifiers: bool) -> Host:
         host_name=_host_name() if identifiers else None,
         hidden_gpus=hidden,
         gpus=tuple(gpus),
-        pairs=tuple(
-            _pair(one, other, devices, links)
-            for one, other in combinations(devices, 2)
-            if one not in in_mig and other not in in_mig
-        ),
+        pairs=tuple(_pair(one, other, devices, links) for one, other in combinations(reaching, 2)),
     )
 
 
@@ -143,7 +142,7 @@ def _host_name() -> str:
     return socket.gethostname()
 
 
-def _gpu(index: int, device: _Device, links: _Links, identifiers: bool) -> HostGpu:
+def _gpu(index: int, device: _Device, identifiers: bool) -> tuple[HostGpu, _Links]:
     name = device.ask("nvmlDeviceGetName")
     total, used, reserved = _memory(device)
     mig = device.ask("nvmlDeviceGetMigMode")
@@ -152,7 +151,8 @@ def _gpu(index: int, device: _Device, links: _Links, identifiers: bool) -> HostG
     ecc = device.ask("nvmlDeviceGetEccMode")
     remapped = device.ask("nvmlDeviceGetRemappedRows")
     persistence = device.ask("nvmlDeviceGetPersistenceMode")
-    return HostGpu(
+    links = _Links(device)
+    gpu = HostGpu(
         index=index,
         name=name,
         # Source: NVIDIA/k8s-device-plugin internal/lm/resource.go: spaces become dashes.
@@ -165,8 +165,8 @@ def _gpu(index: int, device: _Device, links: _Links, identifiers: bool) -> HostG
         mig=bool(mig[0]) if mig is not None else None,
         mig_pending=bool(mig[1]) if mig is not None else None,
         mig_devices=_mig_devices(device, total, identifiers) if mig is not None else None,
-        nvlinks=links.active,
-        nvswitch=links.to_switch,
+        nvlinks=links.active if device.problem is None else None,
+        nvswitch=links.to_switch if device.problem is None else None,
         fabric=_fabric(device),
         pcie_generation=device.ask("nvmlDeviceGetMaxPcieLinkGeneration"),
         pcie_gpu_generation=device.ask("nvmlDeviceGetGpuMaxPcieLinkGeneration"),
@@ -187,6 +187,7 @@ def _gpu(index: int, device: _Device, links: _Links, identifiers: bool) -> HostG
         serial=device.ask("nvmlDeviceGetSerial") if identifiers else None,
         problem=device.problem,
     )
+    return gpu, links
 
 
 def _watts(milliwatts: int | None) -> int | None:
@@ -325,7 +326,8 @@ def _address(pci: Any) -> tuple[int, int, int] | None:  # noqa: ANN401  # a C st
 
 def _pair(one: int, other: int, devices: dict[int, _Device], links: dict[int, _Links]) -> Pair:
     first, second = devices[one], devices[other]
-    direct = links[one].peers.get(links[other].address, 0) if links[other].address is not None else 0
+    address = links[other].address
+    direct = links[one].peers.get(address, 0) if address is not None else 0
     over_nvlink = first.ask("nvmlDeviceGetP2PStatus", second.handle, _P2P_NVLINK)
     nvlink: bool | None = None
     if direct:

@@ -25,8 +25,8 @@ class ScalingMetric:
     `selector` holds the metric's label selector. `via` is the rule that gives the name its meaning, where one does.
     `activation` is the value above which a target at zero replicas is woken. `missing_is_zero` says whether a query
     without a result counts as 0, and `missing_place` where that is written; None where the format has no such choice.
-    `ceiling` is what the same file lets a replica have of it at most. `scoped` says that something else than the query's
-    matchers restricts what it reads (a tenant).
+    `ceiling` is what the same file lets a replica have of it at most. `scoped` says that something else than the
+    query's matchers restricts what it reads (a tenant).
     """
 
     type: str
@@ -121,12 +121,12 @@ class Autoscaler:
     default_to_zero_after_s: float | None = None
     cooldown_only_to_zero: bool = False
     gpus_per_replica: int | None = None
+    fallback: Place | None = None
+    takes_over: str | None = None
+    ignored: list[ScalingMetric] = field(default_factory=list)
+    ignored_because: Sourced[str] | None = None
 
     @property
     def lowest(self) -> int | None:
         """The least number of replicas, written or by default; None where it is not known."""
         return self.min_replicas.value if self.min_replicas is not None else self.default_min_replicas
-    fallback: Place | None = None
-    takes_over: str | None = None
-    ignored: list[ScalingMetric] = field(default_factory=list)
-    ignored_because: Sourced[str] | None = None

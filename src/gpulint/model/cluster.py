@@ -54,6 +54,15 @@ class NodePool:
 
 
 @dataclass(slots=True, eq=False)
+class ClusterAutoscaler:
+    """The cluster autoscaler's launch: the share of a node's GPUs that must be requested lest it take the node away."""
+
+    ref: ObjectRef
+    place: Place
+    gpu_threshold: Sourced[float]
+
+
+@dataclass(slots=True, eq=False)
 class ComputeClass:
     """Kinds of nodes among which GKE picks for pods that select the class; `match` is what holds for each of them."""
 

@@ -25,8 +25,8 @@ class Engine:
     `arguments_known` is False when part of the command line cannot be read, so that a flag not seen is not a default.
     `sole` is False where the container starts further engines, or one of several as a branch decides.
     `alone` is False where the container runs other programs too, which may use its GPUs; `chooses_devices` says that it
-    sets CUDA_VISIBLE_DEVICES or the like, `visible_devices` how many that lists; `ray_cluster` that it starts or joins a Ray cluster, where other pods' GPUs
-    may count.
+    sets CUDA_VISIBLE_DEVICES or the like, `visible_devices` how many that lists; `ray_cluster` that it starts or joins
+    a Ray cluster, where other pods' GPUs may count.
     `accelerator` is what the image is built for where it says so and it is not CUDA: `cpu`, `rocm`, `gaudi`, …
 
     `attention_data_parallel` is how many copies of the attention stand inside the tensor parallel group; unlike
@@ -34,6 +34,7 @@ class Engine:
     too, `kv_cache_free_fraction` a share of what the weights leave free.
     `uses_all_visible_gpus` says that the engine spreads over every GPU it sees; `one_process` that one process drives
     them all, so that neither NCCL nor shared memory carries the data between workers.
+    `eager` says that it does without CUDA graphs.
     `serves_metrics` says whether it serves metrics for Prometheus; spelled as the switch that decides.
     `config` names a file with further settings that nobody has read yet; `rest_known` is what `arguments_known` will
     be when one has.
@@ -64,6 +65,7 @@ class Engine:
     max_num_seqs: Setting[int] | None = None
     max_batched_tokens: Setting[int] | None = None
     cpu_offload_gib: Setting[float] | None = None
+    eager: Setting[bool] | None = None
     serves_metrics: Setting[bool] | None = None
     config: Setting[str] | None = None
     rest_known: bool = True

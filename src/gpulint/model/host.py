@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gpulint.model.values import ObjectRef
 from gpulint.source.text import Place
@@ -17,7 +17,8 @@ from gpulint.source.text import Place
 SLOWDOWNS = ("hw-slowdown", "hw-thermal", "sw-thermal", "power-brake")
 
 
-class MigDevice(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class MigDevice:
     """A MIG device: `start` and `size` are its place on the GPU in memory slices, memory is in MiB."""
 
     profile: str | None = None
@@ -34,7 +35,8 @@ class MigDevice(NamedTuple):
         return None if self.memory_mib is None or self.used_mib is None else self.memory_mib - self.used_mib
 
 
-class Process(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Process:
     """A process that holds memory of a GPU; pid and name are identifiers."""
 
     used_mib: int | None = None
@@ -43,7 +45,8 @@ class Process(NamedTuple):
     name: str | None = None
 
 
-class HostGpu(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class HostGpu:
     """One GPU. Memory in MiB as NVML reports it; `used_mib` leaves out what the driver reserves (`reserved_mib`).
 
     `product_label` is what GPU Feature Discovery makes of the name. `mig_devices` is empty where MIG is off.
@@ -94,7 +97,8 @@ class HostGpu(NamedTuple):
         return self.memory_mib - self.used_mib - (self.reserved_mib or 0)
 
 
-class Pair(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Pair:
     """How two GPUs reach each other.
 
     `nvlink` says whether at all over NVLink, `nvlinks` over how many direct links (None through a switch). `p2p` is
@@ -109,7 +113,8 @@ class Pair(NamedTuple):
     topology: str | None = None
 
 
-class Host(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Host:
     """A host: versions of driver, of the CUDA that the driver supports, and of NVML; its GPUs and their pairs.
 
     `hidden_gpus` are there, but not for this user or container.
@@ -165,28 +170,23 @@ class Host(NamedTuple):
             return "nvswitch" if any(gpu.nvswitch for gpu in self.gpus) else "nvlink"
         return "bridge_pair" if any(states) else "pcie"
 
-    def best_group(self, size: int) -> tuple[int, ...] | None:
-        """GPUs, as many, that all reach each other over NVLink; the first such group. None where there is none.
+    def group(self, size: int, reach: Callable[[Pair], bool]) -> tuple[int, ...] | None:
+        """The first group of so many GPUs whose pairs all satisfy `reach`; None where there is none.
 
-        Device plugins prefer such groups.
+        Device plugins prefer GPUs that are well connected.
         """
-        indices = [gpu.index for gpu in self.gpus]
-        linked = {(pair.first, pair.second) for pair in self.pairs if pair.nvlink}
-        linked |= {(second, first) for first, second in linked}
-        groups = ([index] for index in indices)
-        for group in groups:
-            found = _grown(group, indices, linked, size)
-            if found is not None:
-                return found
-        return None
+        indices = sorted(gpu.index for gpu in self.gpus)
+        reached = {(pair.first, pair.second) for pair in self.pairs if reach(pair)}
+        reached |= {(second, first) for first, second in reached}
+        return next(filter(None, (_grown([index], indices, reached, size) for index in indices)), None)
 
 
-def _grown(group: list[int], indices: list[int], linked: set[tuple[int, int]], size: int) -> tuple[int, ...] | None:
+def _grown(group: list[int], indices: list[int], reached: set[tuple[int, int]], size: int) -> tuple[int, ...] | None:
     if len(group) == size:
         return tuple(group)
     for index in indices:
-        if index > group[-1] and all((index, member) in linked for member in group):
-            found = _grown([*group, index], indices, linked, size)
+        if index > group[-1] and all((index, member) in reached for member in group):
+            found = _grown([*group, index], indices, reached, size)
             if found is not None:
                 return found
     return None
@@ -209,7 +209,7 @@ class KnownHost:
 
     @property
     def ref(self) -> ObjectRef:
-        return ObjectRef("Host", None, self.label)
+        return ObjectRef("Host", None, self.place.source.path)
 
     def place_of(self, gpu: HostGpu, key: str) -> Place:
         """Where a property of a GPU stands, by its name in the JSON; the GPU, or the host, if it is not written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
@@ -18,7 +19,7 @@ from gpulint.source.text import Place, Source
 
 if TYPE_CHECKING:
     # Each costs time at every start, and few projects have these objects: readers import them when they read one.
-    from gpulint.model.cluster import ComputeClass, DevicePluginConfig, GpuOperator, Node, NodePool
+    from gpulint.model.cluster import ClusterAutoscaler, ComputeClass, DevicePluginConfig, GpuOperator, Node, NodePool
     from gpulint.model.devices import ClaimUse, DeviceClaim, DeviceClass
     from gpulint.model.host import KnownHost
     from gpulint.model.landing import Landing, PlannedHost
@@ -65,6 +66,7 @@ class Project:
     resource_quotas: list[ResourceQuota] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     node_pools: list[NodePool] = field(default_factory=list)
+    cluster_autoscalers: list[ClusterAutoscaler] = field(default_factory=list)
     compute_classes: list[ComputeClass] = field(default_factory=list)
     device_plugin_configs: list[DevicePluginConfig] = field(default_factory=list)
     gpu_operators: list[GpuOperator] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Project:
     config_map_files: list[str] = field(default_factory=list)
     kustomizations: Callable[[], dict[str, list[str]]] = dict
     open_file: Callable[[str], Source | None] = lambda path: None  # noqa: ARG005
+    _kustomized_by: dict[str, frozenset[str]] | None = field(default=None, init=False)
 
     def objects(self, subject: str) -> Sequence[object]:
         """The objects of a class, by its name (`Alert`), or of several (`Alert | RecordingRule`): what a rule visits.
@@ -109,6 +112,7 @@ class Project:
             "ResourceQuota": self.resource_quotas,
             "Node": self.nodes,
             "NodePool": self.node_pools,
+            "ClusterAutoscaler": self.cluster_autoscalers,
             "DevicePluginConfig": self.device_plugin_configs,
             "GpuOperator": self.gpu_operators,
             "DeviceClaim": self.device_claims,
@@ -233,8 +237,13 @@ class Project:
 
     def is_near(self, origin: Place, other: Place, folders: int) -> bool:
         """Whether two places share a folder or a kustomization, or are at most so many steps between folders apart."""
-        rank, steps = self._distance(origin.source.path, other.source.path)
-        return rank < 3 or steps <= folders
+        here, there = posixpath.dirname(origin.source.path), posixpath.dirname(other.source.path)
+        return _steps_between(here, there) <= folders or self._share_kustomization(origin.source.path, other.source.path)
+
+    def applied_together(self, first: Place, second: Place) -> bool:
+        """Whether two places surely reach the cluster together: they share a file or a kustomization."""
+        here, there = first.source.path, second.source.path
+        return here == there or self._share_kustomization(here, there)
 
     def _distance(self, origin: str, other: str) -> tuple[int, int]:
         if origin == other:
@@ -244,15 +253,13 @@ class Project:
             return 1, 0
         if self._share_kustomization(origin, other):
             return 2, 0
-        up = posixpath.relpath(there or ".", here or ".").split("/")
-        return 3, len(up)
+        return 3, _steps_between(here, there)
 
     def _share_kustomization(self, first: str, second: str) -> bool:
-        kustomizations = self.kustomizations()
-        return any(
-            _kustomized(folder, first, kustomizations, ()) and _kustomized(folder, second, kustomizations, ())
-            for folder in kustomizations
-        )
+        if self._kustomized_by is None:
+            self._kustomized_by = _kustomized_by(self.kustomizations())
+        none: frozenset[str] = frozenset()
+        return not self._kustomized_by.get(first, none).isdisjoint(self._kustomized_by.get(second, none))
 
     # -- disruption budget to workloads
 
@@ -405,12 +412,30 @@ def _same_namespace(one: str | None, other: str | None) -> bool:
     return one is None or other is None or one == other
 
 
-def _kustomized(folder: str, path: str, kustomizations: dict[str, list[str]], seen: tuple[str, ...]) -> bool:
-    """Whether the kustomization of a folder takes in a file, itself or through another kustomization."""
-    if folder in seen:
-        return False
-    for entry in kustomizations.get(folder, ()):
-        target = posixpath.normpath(posixpath.join(folder, entry))
-        if target == path or _kustomized(target, path, kustomizations, (*seen, folder)):
-            return True
-    return False
+@cache
+def _steps_between(here: str, there: str) -> int:
+    """How many folders up and down lead from one folder to another."""
+    ours, theirs = here.split("/") if here else [], there.split("/") if there else []
+    common = 0
+    for one, other in zip(ours, theirs, strict=False):
+        if one != other:
+            break
+        common += 1
+    return len(ours) + len(theirs) - 2 * common
+
+
+def _kustomized_by(kustomizations: dict[str, list[str]]) -> dict[str, frozenset[str]]:
+    """For each file, the folders of the kustomizations that take it in, themselves or through another one."""
+    found: dict[str, set[str]] = {}
+    for folder in kustomizations:
+        waiting, seen = [folder], {folder}
+        while waiting:
+            inner = waiting.pop()
+            for entry in kustomizations.get(inner, ()):
+                target = posixpath.normpath(posixpath.join(inner, entry))
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+        for path in seen:
+            found.setdefault(path, set()).add(folder)
+    return {path: frozenset(folders) for path, folders in found.items()}

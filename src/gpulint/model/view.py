@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,10 +32,18 @@ _SETTINGS = (
 
 
 def inspection(project: Project, scope: set[str]) -> dict[str, Any]:
-    """The objects of the files in scope, as `schemas/inspect.schema.json` describes them."""
+    """The objects of the files in scope, as `schemas/inspect.schema.json` describes them.
+
+    What a kustomization makes of an object belongs to the folder of the kustomization.
+    """
+    folders = {posixpath.dirname(path) or "." for path in scope}
     return {
         "version": 1,
-        "workloads": [_workload(w) for w in project.workloads if w.place.source.path in scope],
+        "workloads": [
+            _workload(w)
+            for w in project.workloads
+            if (w.place.source.path in scope if w.overlay is None else w.overlay in folders)
+        ],
         "autoscalers": [_autoscaler(a) for a in project.autoscalers if a.place.source.path in scope],
         "migPlans": [_mig_plan(p) for p in project.mig_plans if p.place.source.path in scope],
         "alerts": [_alert(project, a) for a in project.alerts if a.place.source.path in scope],

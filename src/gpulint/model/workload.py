@@ -160,6 +160,7 @@ class Container:
 
     `claims` are the DRA claims of its pod that it uses, by their name there, and which request of each (None: all).
     `requested` are the resources that it requests or limits, by name; None where that is not known.
+    `capabilities` are those of Linux that it adds to the runtime's own (`SYS_ADMIN`).
     """
 
     name: str | None
@@ -174,6 +175,8 @@ class Container:
     sidecar: bool = False
     claims: list[tuple[str, str | None]] = field(default_factory=list)
     requested: frozenset[str] | None = None
+    capabilities: frozenset[str] = frozenset()
+    privileged: bool = False
     pod: Pod = field(init=False)
 
     @property

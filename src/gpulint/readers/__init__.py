@@ -10,6 +10,9 @@ or, for objects of kinds that no reader claims,
 and for files of another format
     def claims_file(root: Node) -> bool
     def read_file(root: Node, project: Project) -> None
+or, for files that are not YAML, of which the whole text has to hold a word of every group
+    def claims_name(name: str) -> bool    by the file's name, in lower case
+    def read_text(source: Source, project: Project) -> None
 A reader adds what it finds to the project. It never decides whether something is bad.
 """
 
@@ -20,11 +23,30 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
+from typing import NamedTuple
 
 from gpulint.model.files import DuplicateKey
 from gpulint.model.project import Project
 from gpulint.readers._manifest import Manifest
+from gpulint.source.text import Source
 from gpulint.source.yaml import Document, Node
+
+# What a YAML or JSON file is called; no reader of another format claims such a name.
+YAML_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class TextReader(NamedTuple):
+    """A reader of files that are not YAML; `marks` are its MARKS as bytes."""
+
+    module: ModuleType
+    marks: tuple[tuple[bytes, ...], ...]
+
+    def matters(self, data: bytes) -> bool:
+        """Whether a file of these bytes may hold anything that it reads."""
+        return all(any(word in data for word in group) for group in self.marks)
+
+    def read(self, source: Source, project: Project) -> None:
+        self.module.read_text(source, project)
 
 
 @cache
@@ -33,6 +55,23 @@ def readers() -> tuple[ModuleType, ...]:
     folder = os.path.dirname(os.path.abspath(__file__))
     names = sorted(file[:-3] for file in os.listdir(folder) if file.endswith(".py") and not file.startswith("_"))
     return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
+
+
+@cache
+def _text_readers() -> tuple[TextReader, ...]:
+    return tuple(
+        TextReader(reader, tuple(tuple(word.encode() for word in group) for group in reader.MARKS))
+        for reader in readers()
+        if hasattr(reader, "read_text")
+    )
+
+
+def text_reader(path: str) -> TextReader | None:
+    """What reads the file of a path, if that is not YAML by its name."""
+    if path.endswith(YAML_SUFFIXES):
+        return None
+    name = path.rpartition("/")[2].lower()
+    return next((reader for reader in _text_readers() if reader.module.claims_name(name)), None)
 
 
 @cache
@@ -56,7 +95,11 @@ def _readers_of_unclaimed(kind: str) -> tuple[Callable[[Manifest, Project], None
 def _marks() -> tuple[tuple[tuple[str, ...], ...], list[tuple[int, ...]]]:
     """The different groups of words, and for each different reader the numbers of its groups, smallest first."""
     groups: dict[tuple[str, ...], int] = {}
-    needs = {tuple(groups.setdefault(group, len(groups)) for group in reader.MARKS) for reader in readers()}
+    needs = {
+        tuple(groups.setdefault(group, len(groups)) for group in reader.MARKS)
+        for reader in readers()
+        if not hasattr(reader, "read_text")
+    }
     found = tuple(groups)
     # A word or two decide at once about most formats; the long lists are shared and looked up once.
     ordered = [tuple(sorted(numbers, key=lambda number: (len(found[number]), number))) for numbers in needs]

@@ -149,10 +149,18 @@ def read_container(
             for element in elements(node.get("resources") or node, "claims")
             if (claim := text_at(element, "name")) is not None
         ],
+        capabilities=capabilities(node.at("securityContext", "capabilities", "add")),
+        privileged=text_at(node, "securityContext", "privileged") == "true",
     )
     if container.engine is not None:
         container.engine.container = container
     return container
+
+
+def capabilities(added: Node | None) -> frozenset[str]:
+    """The Linux capabilities of a list, without the prefix `CAP_`."""
+    names = [element.text for element in added.elements() if element.text] if added is not None else []
+    return frozenset(name.upper().removeprefix("CAP_") for name in names)
 
 
 def environment(node: Node | None) -> dict[str, EnvVar]:

@@ -14,8 +14,8 @@ from gpulint.source.yaml import Node
 MARKS = (("PodAutoscaler",), ("autoscaling.aibrix.ai",))
 KINDS = frozenset({("autoscaling.aibrix.ai", "PodAutoscaler")})
 # The newer name first; releases since the autoscaler's rewrite read it alone, those before it the other alone.
-# Source: vllm-project/aibrix, api/autoscaling/v1alpha1/podautoscaler_types.go, docs/source/features/autoscaling, and
-# pkg/controller/podautoscaler/types/annotations.go.
+# Source: vllm-project/aibrix@e3e10f9 api/autoscaling/v1alpha1/podautoscaler_types.go and
+# pkg/controller/podautoscaler/types/annotations.go; the rewrite is ce2b595, in release 0.5.
 _SCALE_DOWN_DELAYS = (
     "autoscaling.aibrix.ai/scale-down-cooldown-window",
     "kpa.autoscaling.aibrix.ai/scale-down-delay",
@@ -28,12 +28,14 @@ def read_object(manifest: Manifest, project: Project) -> None:
     if spec is None or not spec.is_mapping:
         return
     target_name, target_kind = text_at(spec, "scaleTargetRef", "name"), text_at(spec, "scaleTargetRef", "kind")
-    sources = spec.get("metricsSources")
-    read = [_metric(source) for source in (sources.elements() if sources is not None else ())]
+    sources, is_hpa = spec.get("metricsSources"), text_at(spec, "scalingStrategy") == "HPA"
+    read = [_metric(source, is_hpa=is_hpa) for source in (sources.elements() if sources is not None else ())]
     metrics = [metric for metric in read if metric is not None]
     complete = target_name is not None and target_kind is not None and sources is not None
     name = spec.at("scaleTargetRef", "name") or manifest.name_node()
     down = _scale_down(manifest)
+    low = sourced_int(spec.get("minReplicas"))
+    is_raised = is_hpa and low is not None and low.value == 0  # an HPA without a minimum has one replica
     project.autoscalers.append(
         Autoscaler(
             ref=manifest.ref,
@@ -44,7 +46,8 @@ def read_object(manifest: Manifest, project: Project) -> None:
             target_place=name.place,
             metrics=metrics,
             metrics_known=complete and len(metrics) == len(read),
-            min_replicas=sourced_int(spec.get("minReplicas")),
+            min_replicas=None if is_raised else low,
+            default_min_replicas=1 if spec.get("minReplicas") is None or is_raised else None,
             max_replicas=sourced_int(spec.get("maxReplicas")),
             scale_down=down,
             to_zero_after_s=down.stabilization_window_s,
@@ -55,17 +58,23 @@ def read_object(manifest: Manifest, project: Project) -> None:
     )
 
 
-def _metric(source: Node) -> ScalingMetric | None:
+def _metric(source: Node, *, is_hpa: bool) -> ScalingMetric | None:
+    """A signal. The HPA takes CPU and memory by their names, as a share and in MiB; the others read what the pods use.
+
+    Source: vllm-project/aibrix@e3e10f9 pkg/controller/podautoscaler/hpa_resources.go, makeHPAWithBounds, and
+    metrics/fetcher.go, fetchResourceMetric; the minimum: pkg/utils/paschedules/schedules.go, BaseBounds.
+    """
     name = source.get("targetMetric")
     if name is None or name.text is None:
         return None
-    resource = _RESOURCES.get(name.text.lower()) if text_at(source, "metricSourceType") == "resource" else None
+    is_resource = is_hpa or text_at(source, "metricSourceType") == "resource"
+    resource = _RESOURCES.get(name.text.lower()) if is_resource else None
     return ScalingMetric(
         type="Resource" if resource is not None else "Pods",
         name=name.text,
         place=name.place,
         meanings=frozenset({resource}) if resource is not None else metric_meaning(name.text),
-        target_type="Utilization" if resource is not None else "AverageValue",
+        target_type="Utilization" if is_hpa and resource is Meaning.CPU else "AverageValue",
         threshold=sourced_number(source.get("targetValue")),
     )
 

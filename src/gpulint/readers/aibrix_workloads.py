@@ -10,7 +10,7 @@ from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
 from gpulint.readers.kuberay import read_cluster
 from gpulint.source.yaml import Node
 
-# Source: vllm-project/aibrix api/orchestration/v1alpha1.
+# Source: vllm-project/aibrix@e3e10f9 api/orchestration/v1alpha1.
 _GROUP = "orchestration.aibrix.ai"
 MARKS = ((_GROUP,), (*ACCELERATOR_WORDS, *engines.marks()))
 _ROLES: dict[str, tuple[str, ...]] = {"StormService": ("spec", "template", "spec"), "RoleSet": ("spec",)}

@@ -13,6 +13,7 @@ from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import Container, EnvVar, GpuRequest, Pod, SharedMemory, Vendor, Workload
 from gpulint.readers._manifest import sourced, sourced_int, text_at
+from gpulint.readers._pods import capabilities
 from gpulint.source.shell import Piece, holds_several, joined
 from gpulint.source.yaml import Node
 
@@ -113,6 +114,8 @@ class _Service:
             memory_limit_mib=_mib(
                 self.text(node.get("mem_limit") or node.at("deploy", "resources", "limits", "memory"))
             ),
+            capabilities=capabilities(node.get("cap_add")),
+            privileged=text_at(node, "privileged") == "true",
         )
         if container.engine is not None:
             container.engine.container = container

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gpulint.metrics.promql import parse
 from gpulint.model.monitoring import Dashboard, Expression, Panel
 from gpulint.model.project import Project
-from gpulint.model.values import ObjectRef
+from gpulint.model.values import ObjectRef, Sourced
 from gpulint.readers._manifest import Manifest, embedded_files, sourced_text, text_at
 from gpulint.source.yaml import Node
 
@@ -85,6 +85,14 @@ def _elements(node: Node, key: str) -> list[Node]:
     return [element for element in child.elements() if element.is_mapping] if child is not None else []
 
 
+def _unit(panel: Node) -> Sourced[str] | None:
+    """The unit of the axis; None where overrides may give single series another one."""
+    overrides = panel.at("fieldConfig", "overrides")
+    if overrides is not None and any(True for _ in overrides.elements()):
+        return None
+    return sourced_text(panel.at("fieldConfig", "defaults", "unit") or panel.at("yaxes", 0, "format"))
+
+
 def _read_target(target: Node, panel: Node, dashboard: Dashboard) -> None:
     expr = target.get("expr")
     if expr is None or expr.text is None or not expr.text.strip():
@@ -99,7 +107,7 @@ def _read_target(target: Node, panel: Node, dashboard: Dashboard) -> None:
             title=(title.text if title is not None else None) or text_at(panel, "id") or "",
             place=(title or expr).place,
             expression=expression,
-            unit=sourced_text(panel.at("fieldConfig", "defaults", "unit") or panel.at("yaxes", 0, "format")),
+            unit=_unit(panel),
         )
     )
     if expression.query is None:

@@ -15,8 +15,9 @@ MARKS = (
 )
 _JOB_SET = ("jobset.x-k8s.io", "JobSet")
 _VOLCANO_JOB = ("batch.volcano.sh", "Job")
-# Where each training job keeps the templates of its roles. Source: kubeflow/trainer v1 (pkg/apis/kubeflow.org/v1) and
-# kubeflow/mpi-operator v2beta1.
+# Where each training job keeps the templates of its roles. Source: kubeflow/training-operator release 1.9 (078ec30)
+# pkg/apis/kubeflow.org/v1/*_types.go; kubeflow/mpi-operator v2beta1. Volcano's tasks: volcano-sh/apis@536f121
+# pkg/apis/batch/v1alpha1/job.go.
 _REPLICA_SPECS = {
     "JAXJob": "jaxReplicaSpecs",
     "MPIJob": "mpiReplicaSpecs",

@@ -9,12 +9,12 @@ from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.project import Project
 from gpulint.model.quantity import whole
 from gpulint.model.workload import Container, GpuRequest, Placement, Pod, Workload
-from gpulint.readers._manifest import Manifest, count, sourced, sourced_int, sourced_number, text_at
+from gpulint.readers._manifest import Manifest, sourced, sourced_int, sourced_number, text_at
 from gpulint.readers._pods import placement, read_pod
 from gpulint.readers.hpa import metric_meaning
 from gpulint.source.yaml import Node
 
-# Source: kaito-project/kaito api/v1beta1, workspace_types.go and inferenceset_types.go.
+# Source: kaito-project/kaito@056b828 api/v1beta1, workspace_types.go and inferenceset_types.go.
 MARKS = (("kaito.sh",), ("Workspace", "InferenceSet"))
 KINDS = frozenset({("kaito.sh", "Workspace"), ("kaito.sh", "InferenceSet")})
 _SCALER = "scaledobject.kaito.sh/"
@@ -53,10 +53,13 @@ def _pod(resource: Node | None, inference: Node) -> Pod | None:
     if spec is not None and spec.is_mapping:
         pod = read_pod(spec)
     elif preset is not None:
-        # KAITO chooses image, arguments and, for a model that one node cannot hold, the number of nodes.
+        # KAITO chooses image, arguments and, for a model that one node cannot hold, the number of nodes: `count` is
+        # read by older releases and other engines alone. A slice is never joined with others.
+        # Source: kaito-project/kaito@056b828 pkg/workspace: inference/preset_inferences.go, and
+        # estimator/nodesestimator/estimator.go, EstimateNodeCount.
         container = Container(None, preset.place, gpus=_gpus(resource, instance, lands_on))
         pod = Pod([container], preset.key_place, complete=False)
-        pod.per_group = 1 if count(resource.get("count") if resource is not None else None, default=1) == 1 else None
+        pod.per_group = 1 if any(request.mig_profile for request in container.gpus) else None
     else:
         return None
     if pod.placement is None:
@@ -88,7 +91,9 @@ def _gpus(resource: Node | None, instance: Node | None, lands_on: Placement | No
 def _autoscaler(manifest: Manifest, workload: Workload) -> Autoscaler | None:
     """What KAITO's KEDA scaler makes of annotations.
 
-    Source: kaito-project/keda-kaito-scaler README: metricName and threshold, or since v0.6 a YAML list under `metrics`.
+    The minimum is at least one.
+    Source: kaito-project/keda-kaito-scaler README at 3ce909d (a YAML list under `metrics`), v0.6.0 (metricName/0 and
+    upthreshold/0, ...) and v0.5.0 (metricName and threshold).
     """
     annotations = manifest.node.at("metadata", "annotations")
     if annotations is None or text_at(annotations, f"{_SCALER}auto-provision") != "true":
@@ -99,6 +104,8 @@ def _autoscaler(manifest: Manifest, workload: Workload) -> Autoscaler | None:
         if name is not None and name.text is not None
     ]
     place = manifest.name_node().place
+    low = sourced_int(annotations.get(f"{_SCALER}min-replicas"))
+    low = low if low is not None and low.value >= 1 else None
     return Autoscaler(
         ref=manifest.ref,
         place=place,
@@ -106,7 +113,8 @@ def _autoscaler(manifest: Manifest, workload: Workload) -> Autoscaler | None:
         target_place=place,
         metrics=metrics,
         metrics_known=bool(metrics),
-        min_replicas=sourced_int(annotations.get(f"{_SCALER}min-replicas")),
+        min_replicas=low,
+        default_min_replicas=1 if low is None else None,
         max_replicas=sourced_int(annotations.get(f"{_SCALER}max-replicas")),
         workload=workload,
     )
@@ -116,6 +124,12 @@ def _signals(annotations: Node) -> list[tuple[Node | None, Node | None]]:
     single = annotations.get(f"{_SCALER}metricName")
     if single is not None:
         return [(single, annotations.get(f"{_SCALER}threshold"))]
+    numbered = [key.removeprefix(f"{_SCALER}metricName") for key, _ in annotations.items() if "metricName/" in key]
+    if numbered:
+        return [
+            (annotations.get(f"{_SCALER}metricName{end}"), annotations.get(f"{_SCALER}upthreshold{end}"))
+            for end in numbered
+        ]
     listed = annotations.get(f"{_SCALER}metrics")
     inner = listed.embedded() if listed is not None else None
     if inner is None:

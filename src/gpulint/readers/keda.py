@@ -16,11 +16,18 @@ from gpulint.source.yaml import Node
 MARKS = (("ScaledObject", "ScaledJob"),)
 KINDS = frozenset({("keda.sh", "ScaledObject"), ("keda.sh", "ScaledJob")})
 
-# Where each scaler keeps the name or query of its metric, and its target.
-# Source: KEDA documentation 2.18, "Scalers": cpu, memory, prometheus, gcp-stackdriver, datadog, cron.
+# Where each scaler keeps the name or query of its metric, its target, and the value that wakes a target at zero.
+# Source: kedacore/keda@8b4f083 pkg/scalers: cpu_memory_scaler.go, prometheus_scaler.go, gcp_stackdriver_scaler.go,
+# datadog_scaler.go.
 _QUERY_KEYS = {"prometheus": "query", "gcp-stackdriver": "filter", "datadog": "query"}
 _FIXED_MEANINGS = {"cpu": Meaning.CPU, "memory": Meaning.HOST_MEMORY}
-# Source: KEDA documentation 2.18, "ScaledObject specification".
+_ACTIVATION_KEYS = {
+    "prometheus": "activationThreshold",
+    "gcp-stackdriver": "activationTargetValue",
+    "datadog": "activationQueryValue",
+}
+# Source: kedacore/keda@8b4f083 apis/keda/v1alpha1/scaledobject_types.go (maximum), pkg/scaling/executor:
+# scale_scaledobjects.go (minimum 0), scale_executor.go (cooldown).
 _DEFAULT_MAX_REPLICAS, _DEFAULT_COOLDOWN_S = 100, 300
 _THRESHOLD_KEYS = ("threshold", "targetValue", "value", "queryValue")
 
@@ -136,8 +143,10 @@ def _metric(trigger: Node) -> ScalingMetric | None:
         query_node=query_node,
         target_type=metric_type or "AverageValue",
         threshold=sourced_number(threshold),
-        activation=sourced_number(metadata.get("activationThreshold")) if metadata is not None else None,
-        missing_is_zero=_missing_is_zero(metadata.get("ignoreNullValues")) if metadata is not None else None,
+        activation=sourced_number(metadata.get(_ACTIVATION_KEYS[kind])) if metadata is not None else None,
+        missing_is_zero=_missing_is_zero(metadata.get("ignoreNullValues"))
+        if metadata is not None and kind == "prometheus"
+        else None,
         missing_place=missing.entry_place
         if metadata is not None and (missing := metadata.get("ignoreNullValues")) is not None
         else None,
@@ -154,9 +163,9 @@ def _meaning_in_filter(text: str, kind: str) -> frozenset[Meaning]:
 
 
 def _missing_is_zero(node: Node | None) -> bool | None:
-    """Whether a query without a result counts as 0, as it does unless told otherwise.
+    """Whether a query of Prometheus without a result counts as 0, as it does unless told otherwise.
 
-    Source: kedacore/keda pkg/scalers/prometheus_scaler.go, IgnoreNullValues.
+    Source: kedacore/keda@8b4f083 pkg/scalers/prometheus_scaler.go, IgnoreNullValues.
     """
     if node is None:
         return True
@@ -165,7 +174,10 @@ def _missing_is_zero(node: Node | None) -> bool | None:
 
 
 def _taken_over(manifest: Manifest, spec: Node) -> str | None:
-    """The HPA that KEDA makes its own. Source: KEDA documentation, "ScaledObject specification", transfer-hpa-ownership."""
+    """The HPA that KEDA makes its own.
+
+    Source: kedacore/keda@8b4f083 apis/keda/v1alpha1/scaledobject_types.go, ScaledObjectTransferHpaOwnershipAnnotation.
+    """
     transfer = manifest.annotations().get("scaledobject.keda.sh/transfer-hpa-ownership")
     if transfer is None or transfer.value.lower() != "true":
         return None

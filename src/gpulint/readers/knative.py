@@ -20,12 +20,14 @@ from gpulint.source.text import Place
 MARKS = (("serving.knative.dev",), (*ACCELERATOR_WORDS, *engines.marks()))
 KINDS = frozenset({("serving.knative.dev", "Service"), ("serving.knative.dev", "Configuration")})
 
-# Source: knative/serving pkg/apis/autoscaling/register.go: each annotation and its older spelling.
+# Source: knative/serving@98e5ef9 pkg/apis/autoscaling/register.go: each annotation and its older spelling.
 _GROUP = "autoscaling.knative.dev/"
 _SPELLINGS = {
     "min-scale": ("min-scale", "minScale"),
     "max-scale": ("max-scale", "maxScale"),
     "scale-down-delay": ("scale-down-delay", "scaleDownDelay"),
+    "scale-to-zero-pod-retention-period": ("scale-to-zero-pod-retention-period", "scaleToZeroPodRetentionPeriod"),
+    "window": ("window",),
 }
 _HPA_CLASS = "hpa.autoscaling.knative.dev"
 # What the metrics of Knative's autoscalers measure; the HPA class also takes names of custom metrics.
@@ -35,7 +37,8 @@ _MEANINGS = {
     "cpu": Meaning.CPU,
     "memory": Meaning.HOST_MEMORY,
 }
-# Knative averages over this window before it acts. Source: knative/serving config-autoscaler, stable-window.
+# Knative averages over this window before it acts.
+# Source: knative/serving@98e5ef9 config/core/configmaps/autoscaler.yaml, stable-window.
 STABLE_WINDOW_S = 60
 
 
@@ -70,12 +73,17 @@ def autoscaler(manifest: Manifest, annotations: Mapping[str, Sourced[str]]) -> A
     """The autoscaler that Knative runs for an object's pods, as annotations configure it.
 
     Without a class the cluster's default holds (KPA as it ships), without a metric the class's: requests in flight for
-    KPA. An HPA that is given no target has no metric of its own and falls to the API's default, CPU.
-    Source: knative/serving pkg/reconciler/autoscaling/hpa/resources/hpa.go and pkg/apis/autoscaling/v1alpha1.
+    KPA, CPU for an HPA. An HPA that is given no target has no metric of its own and falls to the API's default, CPU;
+    its minimum is at least one. A maximum of 0 is none.
+    Source: knative/serving@98e5ef9 pkg/reconciler/autoscaling/hpa/resources/hpa.go, MakeHPA;
+    pkg/apis/autoscaling/v1alpha1/pa_defaults.go; config/core/configmaps/autoscaler.yaml.
     """
     class_ = annotations.get(f"{_GROUP}class")
     metric, target = annotations.get(f"{_GROUP}metric"), annotations.get(f"{_GROUP}target")
     is_hpa = class_ is not None and class_.value == _HPA_CLASS
+    low, high = _integer(_find(annotations, "min-scale")), _integer(_find(annotations, "max-scale"))
+    has_minimum = _find(annotations, "min-scale") is not None and not (is_hpa and low is not None and low.value == 0)
+    has_maximum = _find(annotations, "max-scale") is not None and not (high is not None and high.value == 0)
     metrics: list[ScalingMetric] = []
     default_metric: Place | None = None
     known = class_ is None or is_hpa or class_.value == "kpa.autoscaling.knative.dev"
@@ -98,11 +106,11 @@ def autoscaler(manifest: Manifest, annotations: Mapping[str, Sourced[str]]) -> A
         metrics=metrics,
         metrics_known=known,
         default_metric=default_metric,
-        min_replicas=_integer(_find(annotations, "min-scale")),
-        max_replicas=_integer(_find(annotations, "max-scale")),
-        scale_down=ScaleDown() if is_hpa else _scale_down(annotations),
-        default_min_replicas=(1 if is_hpa else 0) if _find(annotations, "min-scale") is None else None,
-        default_max_replicas=math.inf if _find(annotations, "max-scale") is None else None,
+        min_replicas=low if has_minimum else None,
+        max_replicas=high if has_maximum else None,
+        scale_down=_scale_down_of_hpa(annotations) if is_hpa else _scale_down(annotations),
+        default_min_replicas=None if has_minimum else (1 if is_hpa else 0),
+        default_max_replicas=None if has_maximum else math.inf,
         holds_requests=not is_hpa,
         to_zero_after_s=None if is_hpa else _to_zero(annotations),
         default_to_zero_after_s=None if is_hpa or _has_window(annotations) else STABLE_WINDOW_S,
@@ -110,21 +118,23 @@ def autoscaler(manifest: Manifest, annotations: Mapping[str, Sourced[str]]) -> A
 
 
 def _has_window(annotations: Mapping[str, Sourced[str]]) -> bool:
-    return f"{_GROUP}window" in annotations or f"{_GROUP}scale-to-zero-pod-retention-period" in annotations
+    names = ("window", "scale-to-zero-pod-retention-period")
+    return any(_find(annotations, name) is not None for name in names)
 
 
 def _to_zero(annotations: Mapping[str, Sourced[str]]) -> Sourced[float] | None:
-    """After how long the last pod goes: a window without requests, and the pod's retention if that is longer.
+    """After how long the last pod goes: a window without requests, and from then on the pod's retention.
 
-    Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero.
+    None where that is less than the window of the cluster's configuration: a grace period for the network comes on top.
+    Source: knative/serving@98e5ef9 pkg/reconciler/autoscaling/kpa/scaler.go, handleScaleToZero.
     """
-    names = ("window", "scale-to-zero-pod-retention-period")
-    written = [found for name in names if (found := annotations.get(_GROUP + name)) is not None]
-    read = [(seconds, each) for each in written if (seconds := duration_s(each.value)) is not None]
-    if not read or len(read) < len(written):
+    window, retention = _find(annotations, "window"), _find(annotations, "scale-to-zero-pod-retention-period")
+    window_s = duration_s(window.value) if window is not None else STABLE_WINDOW_S
+    retention_s = duration_s(retention.value) if retention is not None else 0
+    if window_s is None or retention_s is None or window_s + retention_s < STABLE_WINDOW_S:
         return None
-    seconds, longest = max(read, key=lambda pair: pair[0])
-    return Sourced(seconds, longest.place, longest.key_place) if seconds >= STABLE_WINDOW_S or len(read) > 1 else None
+    longest = retention if retention is not None and (window is None or retention_s > window_s) else window
+    return Sourced(window_s + retention_s, longest.place, longest.key_place) if longest is not None else None
 
 
 def scaling_metric(name: str, place: Place, threshold: Sourced[float] | None) -> ScalingMetric:
@@ -141,7 +151,10 @@ def scaling_metric(name: str, place: Place, threshold: Sourced[float] | None) ->
 
 
 def _scale_down(annotations: Mapping[str, Sourced[str]]) -> ScaleDown:
-    """How soon KPA takes pods away: it averages over the window, and holds the greatest proposal for the delay."""
+    """How soon KPA takes pods away: it averages over the window, and holds the greatest proposal for the delay.
+
+    Source: knative/serving@98e5ef9 pkg/autoscaler/scaling/autoscaler.go, Scale.
+    """
     window, delay = annotations.get(f"{_GROUP}window"), _find(annotations, "scale-down-delay")
     window_s = duration_s(window.value) if window is not None else STABLE_WINDOW_S
     delay_s = duration_s(delay.value) if delay is not None else 0
@@ -155,6 +168,18 @@ def _scale_down(annotations: Mapping[str, Sourced[str]]) -> ScaleDown:
         found = Sourced(delay_s, delay.place, delay.key_place)
         return ScaleDown(found, spelled=f"{_GROUP}scale-down-delay", default_s=STABLE_WINDOW_S)
     return ScaleDown(default_s=STABLE_WINDOW_S)
+
+
+def _scale_down_of_hpa(annotations: Mapping[str, Sourced[str]]) -> ScaleDown:
+    """The HPA's stabilisation window is the annotation's, since release 1.1.
+
+    Source: knative/serving@98e5ef9 pkg/reconciler/autoscaling/hpa/resources/hpa.go, MakeHPA.
+    """
+    window = _find(annotations, "window")
+    seconds = duration_s(window.value) if window is not None else None
+    if window is None or seconds is None:
+        return ScaleDown()
+    return ScaleDown(Sourced(seconds, window.place, window.key_place), spelled=f"{_GROUP}window")
 
 
 def _find(annotations: Mapping[str, Sourced[str]], name: str) -> Sourced[str] | None:

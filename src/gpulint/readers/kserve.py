@@ -29,11 +29,12 @@ _RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
 KINDS = frozenset({("serving.kserve.io", kind) for kind in ("InferenceService", *_RUNTIMES)})
 
 # The keys under which a component keeps its server; a runtime completes the container there.
-# Source: kserve pkg/apis/serving/v1beta1, PredictorSpec and ExplainerSpec.
+# Source: kserve/kserve@aaac4e2 pkg/apis/serving/v1beta1, predictor.go and explainer.go.
 _SERVERS = (
     "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm",
     "paddle", "art",
 )  # fmt: skip
+# Source: kserve/kserve@aaac4e2 pkg/constants/constants.go, ParseDeploymentMode.
 _MODES = {"Standard": "standard", "RawDeployment": "standard", "Knative": "knative", "Serverless": "knative"}
 # Flags by which arguments of the Hugging Face server are known for its vLLM backend.
 _TELLING = frozenset({
@@ -61,7 +62,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
             continue
         workload.part = component
         if manifest.ref.name is not None:
-            name = f"{manifest.ref.name}-{component}"
+            # Source: kserve/kserve@aaac4e2 pkg/constants/constants.go, PredictorServiceName.
+            own = text_at(node, "name") if component == "predictor" else None
+            name = "-".join(part for part in (manifest.ref.name, own, component) if part)
             workload.scaled_as.append(ObjectRef("Deployment", manifest.ref.namespace, name))
         scaler = _autoscaler(manifest, node)
         if scaler is not None:
@@ -135,9 +138,9 @@ def _component_pods(manifest: Manifest, component: Node, role: str) -> list[Pod]
 
 
 def _annotated_placement(manifest: Manifest, component: Node) -> Placement | None:
-    """KServe turns this annotation into the node label of the same name.
+    """KServe selects nodes by GKE's label with this annotation's value, for pods with a limit of nvidia.com/gpu.
 
-    Source: kserve pkg/webhook/admission/pod/accelerator_injector.go.
+    Source: kserve/kserve@aaac4e2 pkg/webhook/admission/pod/accelerator_injector.go, InjectGKEAcceleratorSelector.
     """
     annotations = {**manifest.annotations(), **texts(component.get("annotations"))}
     product = annotations.get(_ACCELERATOR_ANNOTATION)
@@ -155,7 +158,8 @@ def _runtime_engine(container: Container, server: Node, key: str, worker: Node |
     """vLLM, where a server of the format Hugging Face or vLLM is told what only vLLM understands.
 
     KServe appends these arguments to those of the runtime, so they win.
-    Source: kserve pkg/controller/v1beta1/inferenceservice/utils, MergeRuntimeContainers; huggingfaceserver's arguments.
+    Source: kserve/kserve@aaac4e2 pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers;
+    huggingfaceserver's arguments.
     """
     args = server.get("args")
     words = words_of(args, container.env) if args is not None and args.is_sequence else []
@@ -230,8 +234,10 @@ def hub_model(uri: Node, spelled: str) -> Setting[str]:
 def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
     """What scales a component: an HPA or KEDA in standard mode, Knative's autoscaler else; the cluster has a default.
 
-    Source: kserve pkg/controller/v1beta1/inferenceservice/reconcilers (hpa, keda, knative, autoscaler); in standard
-    mode the class is hpa unless an annotation says otherwise, and an HPA without a metric is one on CPU at 80 %.
+    In standard mode the class is hpa unless an annotation says otherwise, a component without a metric is scaled on CPU
+    at 80 %, and an HPA has a minimum of at least one.
+    Source: kserve/kserve@aaac4e2 pkg/controller/v1beta1/inferenceservice/reconcilers: hpa/hpa_reconciler.go
+    (getHPAMetrics, createHPA), keda/keda_reconciler.go and autoscaler/autoscaler_reconciler.go; knative.
     """
     annotations = {**manifest.annotations(), **texts(component.get("annotations"))}
     mode_text = annotations.get("serving.kserve.io/deploymentMode")
@@ -242,6 +248,8 @@ def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
         return None
     scaling, metric = component.get("autoScaling"), component.get("scaleMetric")
     low, high = sourced_int(component.get("minReplicas")), sourced_int(component.get("maxReplicas"))
+    makes_hpa = mode == "standard" and class_ in (None, "hpa")
+    raises_minimum = makes_hpa and low is not None and low.value < 1
     is_annotated = mode != "standard" and knative.is_configured(annotations)
     if scaling is None and metric is None and high is None and low is None and not is_annotated:
         return None
@@ -251,9 +259,9 @@ def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
         target=manifest.ref,
         target_place=manifest.name_node().place,
         metrics_known=False,
-        min_replicas=low,
+        min_replicas=None if raises_minimum else low,
         max_replicas=high,
-        default_min_replicas=1 if component.get("minReplicas") is None else None,
+        default_min_replicas=1 if component.get("minReplicas") is None or raises_minimum else None,
         default_max_replicas=math.inf if mode == "knative" and component.get("maxReplicas") is None else None,
         holds_requests=mode != "standard",
         # Only Knative and KEDA go to zero; without a mode and a class, a minimum of zero is meant for Knative.
@@ -270,17 +278,23 @@ def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
     if scaling is not None and scaling.is_mapping:
         scaler.metrics, scaler.metrics_known = _metrics(scaling.get("metrics"), is_hpa=class_ in (None, "hpa"))
         if class_ in (None, "hpa"):
-            written = [metric for each in elements(scaling, "metrics") for metric in _metric(each)]
+            written = [metric for each in elements(scaling, "metrics") for metric in _metric(each, is_hpa=True)]
             scaler.ignored = [metric for metric in written if metric.type != "Resource"]
             scaler.ignored_because = class_text
-        scaler.scale_down = scale_down(scaling.at("behavior", "scaleDown"))
+        if class_ == "keda":
+            # Of the behaviour only the windows are passed on, and nothing to an HPA.
+            scaler.scale_down = scale_down(scaling.at("behavior", "scaleDown"))
+            scaler.scale_down.policies, scaler.scale_down.disabled = [], False
     elif metric is not None and metric.text is not None:
         target = sourced_number(component.get("scaleTarget"))
-        if mode == "standard" and metric.text == "memory" and target is None:
+        if makes_hpa and metric.text == "memory" and target is None:
             scaler.default_metric = metric.entry_place  # KServe has no default target for it and sets no metric
-        else:
+        elif mode != "standard" or (makes_hpa and metric.text in ("cpu", "memory")):
             scaler.metrics, scaler.metrics_known = [knative.scaling_metric(metric.text, metric.place, target)], True
-    elif mode == "standard" and class_ in (None, "hpa") and high is not None and high.value > max(_lowest(low), 1):
+            if metric.text == "memory":
+                # A share of the request for the HPA of standard mode, MiB for Knative's.
+                scaler.metrics[0].target_type = {"standard": "Utilization", "knative": "AverageValue"}.get(mode or "")
+    elif makes_hpa and high is not None and high.value > max(_lowest(low), 1):
         maximum = component.get("maxReplicas")
         scaler.default_metric = maximum.entry_place if maximum is not None else None
     return scaler
@@ -292,14 +306,16 @@ def _lowest(minimum: Sourced[int] | None) -> int:
 
 def _metrics(node: Node | None, *, is_hpa: bool) -> tuple[list[ScalingMetric], bool]:
     """The metrics of `autoScaling`, and whether these are all; the class hpa passes over all but Resource metrics."""
-    found = [metric for element in (node.elements() if node is not None else ()) for metric in _metric(element)]
+    elements_ = node.elements() if node is not None else ()
+    found = [metric for element in elements_ for metric in _metric(element, is_hpa=is_hpa)]
     if is_hpa:
         acting = [metric for metric in found if metric.type == "Resource"]
         return acting, bool(acting) and len(acting) == len(found)
     return found, bool(found) and node is not None and len(found) >= len(list(node.elements()))
 
 
-def _metric(element: Node) -> list[ScalingMetric]:
+def _metric(element: Node, *, is_hpa: bool) -> list[ScalingMetric]:
+    """The signals of an entry of `autoScaling.metrics`; KEDA gets no target but `value` for what is no resource."""
     kind = text_at(element, "type")
     if kind == "External":
         query = element.at("external", "metric", "query")
@@ -310,7 +326,7 @@ def _metric(element: Node) -> list[ScalingMetric]:
         block = element.get("podmetric")
         names = block.at("metric", "metricNames") if block is not None else None
         target = block.get("target") if block is not None else None
-        threshold = sourced_number(target.get("value") or target.get("averageValue")) if target is not None else None
+        threshold = sourced_number(target.get("value")) if target is not None else None
         return [
             ScalingMetric("Pods", name.text, name.place, metric_meaning(name.text), threshold=threshold)
             for name in (names.elements() if names is not None else ())
@@ -320,10 +336,10 @@ def _metric(element: Node) -> list[ScalingMetric]:
     if kind != "Resource" or name is None or name.text not in ("cpu", "memory"):
         return []
     target = element.at("resource", "target")
-    threshold = None
-    if target is not None:
-        threshold = sourced_number(target.get("averageUtilization") or target.get("averageValue"))
-    is_share = target is None or target.get("averageValue") is None
+    # The HPA on CPU has a share as its target, whatever else is written.
+    is_share = target is None or target.get("averageValue") is None or (is_hpa and name.text == "cpu")
+    key = "averageUtilization" if is_share else "averageValue"
+    threshold = sourced_number(target.get(key)) if target is not None else None
     return [
         ScalingMetric(
             "Resource",
@@ -338,7 +354,7 @@ def _metric(element: Node) -> list[ScalingMetric]:
 
 def _queried(query: Node, target: Node | None) -> ScalingMetric:
     parsed = parse(query.text or "")
-    value = target.get("averageValue") or target.get("value") if target is not None else None
+    value = target.get("value") if target is not None else None
     return ScalingMetric(
         type="prometheus",
         name=query.text or "",
@@ -346,6 +362,6 @@ def _queried(query: Node, target: Node | None) -> ScalingMetric:
         meanings=meanings(parsed) if parsed is not None else frozenset(),
         query=parsed,
         query_node=query,
-        target_type=text_at(target, "type"),
+        target_type="AverageValue",  # KServe names no metricType, and this is KEDA's default
         threshold=sourced_number(value),
     )

@@ -17,7 +17,7 @@ MARKS = (("LLMInferenceService",), (*ACCELERATOR_WORDS, *engines.marks()))
 KINDS = frozenset({("serving.kserve.io", kind) for kind in ("LLMInferenceService", "LLMInferenceServiceConfig")})
 
 # The presets' container, and the variable whose words they append to the command line.
-# Source: kserve config/llmisvcconfig/config-llm-template.yaml and its siblings.
+# Source: kserve/kserve@aaac4e2 config/llmisvcconfig/config-llm-template.yaml and its siblings.
 _MAIN = "main"
 _ADDITIONAL_ARGS = "VLLM_ADDITIONAL_ARGS"
 _DRA_ANNOTATION = "serving.kserve.io/exp-dra-device-class"
@@ -47,8 +47,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
             part=role or ("decode" if prefill is not None else None),
         )
         if manifest.ref.name is not None and manifest.kind == "LLMInferenceService":
-            name = f"{manifest.ref.name}-kserve{'-prefill' if role == 'prefill' else ''}"
-            kind = "LeaderWorkerSet" if workload.multi_node else "Deployment"
+            # Source: kserve/kserve@aaac4e2 pkg/controller/v1alpha2/llmisvc, workload_{single,multi}_node.go.
+            kind, group = ("LeaderWorkerSet", "-mn") if workload.multi_node else ("Deployment", "")
+            name = f"{manifest.ref.name}-kserve{group}{'-prefill' if role == 'prefill' else ''}"
             workload.scaled_as.append(ObjectRef(kind, manifest.ref.namespace, name))
         project.workloads.append(workload)
 
@@ -72,7 +73,10 @@ def _pods(manifest: Manifest, spec: Node, node: Node, role: str | None) -> list[
 
 
 def _workers(node: Node) -> int | None:
-    """Pods of a group besides its leader. Source: kserve pkg/apis/serving/v1alpha1, ParallelismSpec.GetSize."""
+    """Pods of a group besides its leader.
+
+    Source: kserve/kserve@aaac4e2 pkg/apis/serving/v1alpha2/llm_inference_service_types_func.go, GetSize.
+    """
     data, local = sourced_int(node.at("parallelism", "data")), sourced_int(node.at("parallelism", "dataLocal"))
     stages = sourced_int(node.at("parallelism", "pipeline"))
     if data is not None or local is not None:

@@ -15,11 +15,12 @@ from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, sou
 from gpulint.readers._pods import environment
 from gpulint.source.yaml import Node
 
-# Source: substratusai/kubeai api/k8s/v1/model_types.go and internal/modelcontroller/engine_*.go.
+# Source: substratusai/kubeai@2f32ef4 api/k8s/v1/model_types.go and internal/modelcontroller/engine_*.go.
 MARKS = (("kubeai.org",),)
 KINDS = frozenset({("kubeai.org", "Model")})
 _ENGINES = {"VLLM": "vllm", "OLlama": "ollama"}
-# The profiles of KubeAI's chart (charts/kubeai/values.yaml), one device each: what they ask for, and of which board.
+# The profiles of KubeAI's chart, one device each: what they ask for, and of which board.
+# Source: substratusai/kubeai@2f32ef4 charts/kubeai/values.yaml.
 _PROFILES: dict[str, tuple[str, Vendor, str | None]] = {
     "nvidia-gpu-t4": ("nvidia.com/gpu", "nvidia", "t4"),
     "nvidia-gpu-l4": ("nvidia.com/gpu", "nvidia", "l4"),
@@ -30,7 +31,6 @@ _PROFILES: dict[str, tuple[str, Vendor, str | None]] = {
     "nvidia-gpu-a100-40gb": ("nvidia.com/gpu", "nvidia", "a100-40gb"),
     "nvidia-gpu-a16": ("nvidia.com/gpu", "nvidia", "a16"),
     "nvidia-gpu-rtx4070-8gb": ("nvidia.com/gpu", "nvidia", None),
-    "nvidia-gpu-rtx4090-24gb": ("nvidia.com/gpu", "nvidia", "rtx4090"),
     "amd-gpu-mi300x": ("amd.com/gpu", "amd", "mi300x"),
 }
 
@@ -125,6 +125,7 @@ def _autoscaler(spec: Node, manifest: Manifest, workload: Workload) -> Autoscale
     """KubeAI's own autoscaler: the mean of active requests over ten minutes against `targetRequests` per replica.
 
     `scaleDownDelaySeconds` comes on top of that mean, so it is no stabilisation window.
+    Source: substratusai/kubeai@2f32ef4 internal/modelautoscaler/autoscaler.go; internal/config/system.go, TimeWindow.
     """
     target = spec.get("targetRequests")
     place = manifest.name_node().place

@@ -12,7 +12,7 @@ from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.source.yaml import Node
 
 MARKS = (("ray.io",), (*ACCELERATOR_WORDS, *engines.marks(), *ray_serve.WORDS))
-# Where each kind keeps its cluster. Source: KubeRay ray-operator/apis/ray/v1.
+# Where each kind keeps its cluster. Source: ray-project/kuberay@feeaf72 ray-operator/apis/ray/v1.
 _CLUSTERS: dict[str, tuple[str, ...]] = {
     "RayCluster": ("spec",),
     "RayJob": ("spec", "rayClusterSpec"),
@@ -53,7 +53,7 @@ def read_cluster(spec: Node) -> list[Pod]:
     pods: list[Pod] = []
     head = spec.at("headGroupSpec", "template", "spec")
     if head is not None and head.is_mapping:
-        pods.append(_pod(head, "head", 1))
+        pods.append(_pod(head, "head", 1, spec.at("headGroupSpec", "rayStartParams")))
     autoscaling = spec.get("enableInTreeAutoscaling")
     is_fixed = autoscaling is None or autoscaling.value is False
     may_grow = autoscaling is not None and autoscaling.value is True
@@ -61,7 +61,8 @@ def read_cluster(spec: Node) -> list[Pod]:
     for group in groups.elements() if groups is not None else ():
         template = group.at("template", "spec")
         if template is not None and template.is_mapping:
-            pod = _pod(template, text_at(group, "groupName") or "worker", _pods_of_group(group, is_fixed=is_fixed))
+            role, per_group = text_at(group, "groupName") or "worker", _pods_of_group(group, is_fixed=is_fixed)
+            pod = _pod(template, role, per_group, group.get("rayStartParams"))
             pod.per_group_max = _most_of_group(group) if may_grow else pod.per_group
             pods.append(pod)
     if head is None:
@@ -70,10 +71,15 @@ def read_cluster(spec: Node) -> list[Pod]:
     return pods
 
 
-def _pod(spec: Node, role: str, per_group: int | None) -> Pod:
+def _pod(spec: Node, role: str, per_group: int | None, start: Node | None) -> Pod:
+    """The pod that KubeRay makes of a template.
+
+    Source: ray-project/kuberay@feeaf72 ray-operator/controllers/ray/common/pod.go, BuildPod.
+    """
     pod = read_pod(spec, role=role, per_group=per_group)
+    has_store_elsewhere = start is not None and start.get("plasma-directory") is not None
     for index, container in enumerate(pod.containers):
-        if index == 0 and container.shared_memory is None:
+        if index == 0 and container.shared_memory is None and not has_store_elsewhere:
             container.shared_memory = _operators_shared_memory(container, spec)
         if index == 0 and spec.at("containers", 0, "command") is None:
             container.engine = None  # KubeRay starts a Ray node there, whatever the image would start by itself
@@ -83,13 +89,15 @@ def _pod(spec: Node, role: str, per_group: int | None) -> Pod:
 
 
 def _operators_shared_memory(container: Container, spec: Node) -> SharedMemory:
-    """KubeRay mounts memory at /dev/shm of the Ray container, as large as its memory request or else its limit.
+    """KubeRay mounts memory at /dev/shm of the Ray container, as large as its memory limit or else its request.
 
-    Source: KubeRay ray-operator/controllers/ray/common/pod.go, addEmptyDir and findMemoryReqOrLimit.
+    Releases before 1.3 take the request first.
+    Source: ray-project/kuberay@feeaf72 ray-operator/controllers/ray/common/pod.go, makeEmptyDirVolume and
+    findMemoryReqOrLimit.
     """
     resources = spec.at("containers", 0, "resources")
     size_mib = None
-    for side in ("requests", "limits"):
+    for side in ("limits", "requests"):
         memory = resources.at(side, "memory") if resources is not None else None
         if memory is not None:
             size_mib = quantity_mib(memory.value)

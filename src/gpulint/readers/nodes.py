@@ -64,7 +64,10 @@ def _pool(spec: yaml.Node, manifest: Manifest) -> NodePool:
 
 
 def _blocks(budget: yaml.Node) -> bool:
-    """Whether a disruption budget lets no node go. Source: karpenter.sh concepts/disruption, "NodePool Disruption Budgets"."""
+    """Whether a disruption budget lets no node go.
+
+    Source: karpenter.sh, concepts/disruption, "NodePool Disruption Budgets".
+    """
     reasons = budget.get("reasons")
     applies = reasons is None or any(reason.text == "Underutilized" for reason in reasons.elements())
     return applies and text_at(budget, "nodes") in ("0", "0%")

@@ -15,7 +15,8 @@ from gpulint.source.yaml import Node
 MARKS = (("seriesQuery",), SERVING_WORDS)
 KINDS = frozenset({("", "ConfigMap")})
 # Lists of rules in the adapter's configuration and in its chart's values.
-# Source: kubernetes-sigs/prometheus-adapter docs/config.md; prometheus-community chart values `rules`.
+# Source: kubernetes-sigs/prometheus-adapter@01919d0 pkg/config/config.go and docs/config.md;
+# prometheus-community/helm-charts@cf408a2 charts/prometheus-adapter/values.yaml.
 _CUSTOM = (("rules",), ("rules", "custom"))
 _EXTERNAL = (("externalRules",), ("rules", "external"))
 _SERIES_NAME = re.compile(r"[A-Za-z_:][\w:]*")

@@ -20,8 +20,8 @@ WORDS = ("llm_configs", "llm_config", "prefill_config", "decode_config", "ray_ac
 MARKS = (("applications:", '"applications"'), ("import_path",), WORDS)
 # Where the builders of ray.serve.llm take their models from: a list of configurations, or one.
 _LLM_KEYS = ("llm_config", "prefill_config", "decode_config")
-# What Ray Serve does without the field, since Ray 2.10: seconds of lower load before it removes replicas.
-# Source: ray/serve/config.py, AutoscalingConfig.
+# What Ray Serve does without the field: seconds of lower load before it removes replicas.
+# Source: ray-project/ray@00239d4 python/ray/serve/config.py, AutoscalingConfig; the same in older releases.
 _DOWNSCALE_DELAY_S = 600
 _TARGETS = ("target_ongoing_requests", "target_num_ongoing_requests_per_replica")
 
@@ -97,7 +97,11 @@ def add_autoscalers(deployments: Sequence[ServeDeployment], workload: Workload, 
 
 
 def _max_ongoing(deployment: Node | None) -> Setting[int] | None:
-    """How many requests a replica takes at a time, where that is written. Source: ray/serve/config.py."""
+    """How many requests a replica takes at a time, where that is written (before 2.10 as max_concurrent_queries).
+
+    The default is no fact without the release: 5, but 100 before 2.32; that of the target is 2, but 1 before 2.32.
+    Source: ray-project/ray@00cd3f3 doc/source/serve/advanced-guides/advanced-autoscaling.md; release notes of Ray 2.10.
+    """
     for key in ("max_ongoing_requests", "max_concurrent_queries"):
         node = deployment.get(key) if deployment is not None else None
         found = sourced_int(node)

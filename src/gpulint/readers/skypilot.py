@@ -15,7 +15,17 @@ from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
-from gpulint.model.workload import Container, EnvVar, GpuRequest, Placement, Pod, SharedMemory, StartupProbe, Vendor, Workload
+from gpulint.model.workload import (
+    Container,
+    EnvVar,
+    GpuRequest,
+    Placement,
+    Pod,
+    SharedMemory,
+    StartupProbe,
+    Vendor,
+    Workload,
+)
 from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, sourced_text
 from gpulint.source.shell import Piece
 from gpulint.source.text import Place

@@ -68,7 +68,7 @@ def may_hold_gpus(scaler: Autoscaler) -> bool:
 
 
 def scales_gpus(scaler: Autoscaler) -> bool:
-    """Whether it scales servers on GPUs: its workload is one, or is not among the files and its signals are an engine's."""
+    """Whether it scales servers on GPUs: its workload is one, or is out of sight and its signals are an engine's."""
     if not may_hold_gpus(scaler):
         return False
     return scaler.workload is not None or any(is_of_an_engine(metric) for metric in scaler.metrics)
@@ -138,6 +138,12 @@ def target_name(scaler: Autoscaler) -> str:
     if scaler.workload is not None:
         return str(scaler.workload.ref)
     return str(scaler.target) if scaler.target is not None else "its target"
+
+
+def scaled(scaler: Autoscaler) -> str:
+    """What it scales, for a sentence that begins with its own name: `Deployment llm/chat`, or `itself`."""
+    name = target_name(scaler)
+    return "itself" if name == str(scaler.ref) else name
 
 
 def one_line(text: str) -> str:

@@ -92,6 +92,14 @@ class Command:
         self.repeated = repeated
 
 
+class Heredoc(NamedTuple):
+    """A text that a script hands to a program: its pieces, the program's words, and the file it is written to."""
+
+    pieces: list[Piece]
+    words: list[Word]
+    target: str | None
+
+
 def joined(pieces: Sequence[Piece]) -> tuple[str, str | None]:
     """The known beginning of a sequence of pieces, and their whole text if all of it is known."""
     prefix = ""
@@ -184,6 +192,18 @@ def script_index(words: Sequence[HasText]) -> int | None:
     return None
 
 
+def file_index(words: Sequence[HasText]) -> int | None:
+    """The index of the script's file in `/run.sh …` or `bash -e /run.sh …`; None where that is no certain place."""
+    if basename(words[0].text) not in _SHELLS:
+        return 0
+    for index, word in enumerate(words[1:], start=1):
+        if word.text is None or (word.text[:1] in ("-", "+") and ("c" in word.text or word.text[-1] in "oO")):
+            return None
+        if word.text[:1] not in ("-", "+"):
+            return index
+    return None
+
+
 def commands(
     text: str,
     env: Mapping[str, str | None],
@@ -197,8 +217,19 @@ def commands(
     is taken for unset where the script gives a default, unless `env_known` is False, and for unknown where it does
     not. `parameters` are $0, $1, … (None: unknown). A script of more than 32 KiB or nested too deeply gives nothing.
     """
+    return commands_and_heredocs(text, env, parameters, env_known=env_known)[0]
+
+
+def commands_and_heredocs(
+    text: str,
+    env: Mapping[str, str | None],
+    parameters: Sequence[str | None] | None = (),
+    *,
+    env_known: bool = True,
+) -> tuple[list[Command], list[Heredoc]]:
+    """The simple commands of a script, as `commands` gives them, and its here-documents."""
     reader = _Reader(text, dict(env), parameters, _Room(), unseen=not env_known)
-    return reader.read()
+    return reader.read(), reader.heredocs
 
 
 @cache
@@ -282,6 +313,7 @@ class _Reader:
         self.room = room
         self.depth = depth
         self.found: list[Command] = []
+        self.heredocs: list[Heredoc] = []
 
     def read(self) -> list[Command]:
         self.room.scripts -= len(self.text)
@@ -382,12 +414,46 @@ class _Reader:
                 # The grammar takes every word after `> file` for its destination; a shell takes one.
                 extra += child.children_by_field_name("destination")[1:]
         body = node.child_by_field_name("body")
-        if body is None:
-            return
-        if body.type == "command":
+        before = len(self.found)
+        if body is not None and body.type == "command":
             self.command(body, extra, conditional, depth)
-        else:
+        elif body is not None:
             self.statement(body, conditional, depth)
+        for child in node.children:
+            if child.type == "heredoc_redirect":
+                words = self.found[before].words if len(self.found) > before else []
+                self.heredoc(child, [*node.children, *child.children], words, depth)
+
+    def heredoc(self, node: Node, beside: Sequence[Node], words: list[Word], depth: int) -> None:
+        """A here-document with what the shell fills in, unless its delimiter is quoted; `<<-` takes leading tabs."""
+        body = next((child for child in node.children if child.type == "heredoc_body"), None)
+        delimiter = next((child for child in node.children if child.type == "heredoc_start"), None)
+        if body is None or delimiter is None:
+            return
+        # The grammar begins it behind the blanks of its first line.
+        at, end = self.text.rfind("\n", 0, self.start(body)) + 1, self.end(body)
+        pieces: list[Piece] = []
+        if any(quote in self.source(delimiter) for quote in "'\"\\"):
+            pieces = [Piece(self.text[at:end], at, end)]
+        else:
+            for child in body.named_children:
+                if child.type == "heredoc_content":
+                    continue
+                begin, finish = self.start(child), self.end(child)
+                begin += len(self.text[begin:finish]) - len(self.text[begin:finish].lstrip())
+                pieces += self.unescaped(at, begin, escapable="$`\\\n")
+                pieces += [part.piece for part in self.parts(child, quoted=True, depth=depth + 1)]
+                at = finish
+            pieces += self.unescaped(at, end, escapable="$`\\\n")
+        if node.children[0].type == "<<-":
+            pieces = [short for piece in pieces for short in _without_tabs(piece, self.text)]
+        targets = [
+            self.source(destination)
+            for child in beside
+            if child.type == "file_redirect"
+            for destination in child.children_by_field_name("destination")[:1]
+        ]
+        self.heredocs.append(Heredoc(pieces, words, targets[0].strip("\"'") if targets else None))
 
     def command(self, node: Node, extra: Sequence[Node], conditional: bool, depth: int) -> None:
         arguments: list[Node] = []
@@ -842,6 +908,21 @@ def _is_pattern(source: str) -> bool:
         or ("[" in source and "]" in source)
         or any("," in match[0] or ".." in match[0] for match in re.finditer(r"\{[^{}]*\}", source))
     )
+
+
+def _without_tabs(piece: Piece, text: str) -> list[Piece]:
+    """A piece of a here-document without the tabs at the beginnings of its lines."""
+    if piece.text is None or "\t" not in piece.text or len(piece.text) != piece.end - piece.start:
+        return [piece]
+    found, at = [], piece.start
+    for match in re.finditer(r"(?m)^\t+", text[piece.start : piece.end]):
+        start, end = piece.start + match.start(), piece.start + match.end()
+        if start == piece.start and start and text[start - 1] != "\n":
+            continue
+        if start > at:
+            found.append(Piece(text[at:start], at, start))
+        at = end
+    return [*found, Piece(text[at : piece.end], at, piece.end)] if at < piece.end else found
 
 
 def _moved(word: Word, script: Script) -> Word:

@@ -9,7 +9,7 @@ from gpulint.hardware.mig import family_of
 from gpulint.model.engine import Engine
 from gpulint.model.workload import MigSlice
 from gpulint.rules import rule
-from gpulint.rules.memory import gib, weights_of
+from gpulint.rules.memory_words import evidence_of, gib
 from gpulint.rules.parallel import ranks
 
 # Drivers differ by this much in what they report for the same slice.
@@ -21,6 +21,8 @@ def check(engine: Engine) -> Iterator[Finding]:
     slices = engine.container.mig_slice
     if slices is None or ranks(engine) != 1:
         return
+    from gpulint.model.serving import weights_of
+
     memory, weights = slices.memory_mib(), weights_of(engine)
     if memory is None or weights is None or weights.mib.likely <= memory[1] * _DRIVERS:
         return
@@ -41,7 +43,7 @@ def check(engine: Engine) -> Iterator[Finding]:
         help=f"Take a larger profile, {larger}, or a checkpoint with fewer bytes per parameter (FP8, AWQ or GPTQ). "
         "Leave room in the slice for the KV cache too: it sets how many requests run at once.",
         evidence=[
-            *weights.evidence,
+            *evidence_of(weights.facts),
             Evidence("MIG profile", slices.profile, slices.place),
             Evidence("memory of the slice", gib(memory[1])),
         ],

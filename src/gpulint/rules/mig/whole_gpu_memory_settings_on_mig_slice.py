@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from gpulint.capacity.kv_cache import kv_bytes_per_token
 from gpulint.finding import Evidence, Finding, Level
 from gpulint.model.engine import Engine
 from gpulint.model.values import Setting
 from gpulint.model.workload import MigSlice
 from gpulint.rules import rule
-from gpulint.rules.memory import Weights, gib, weights_of
+from gpulint.rules.memory_words import evidence_of, gib
 from gpulint.rules.mig.weights_exceed_mig_slice import larger_profile
 from gpulint.rules.parallel import ranks
 from gpulint.source.text import Place
+
+if TYPE_CHECKING:
+    from gpulint.model.serving import Weights
 
 _MIB = 2**20
 # A slice's memory differs by this much between drivers.
@@ -28,6 +31,8 @@ def check(engine: Engine) -> Iterator[Finding]:
     memory = slices.memory_mib()
     if memory is None:
         return
+    from gpulint.model.serving import weights_of
+
     slice_mib = memory[1] * _DRIVERS
     weights = weights_of(engine)
     if weights is not None and weights.mib.likely > slice_mib:
@@ -54,7 +59,10 @@ def _evidence(slices: MigSlice, weights: Weights | None) -> list[Evidence]:
     if memory is not None:
         found.append(Evidence("memory of the slice", gib(memory[1])))
     if weights is not None:
-        found += [*weights.evidence, Evidence("weights", f"{gib(weights.mib.low)} to {gib(weights.mib.high)}")]
+        found += [
+            *evidence_of(weights.facts),
+            Evidence("weights", f"{gib(weights.mib.low)} to {gib(weights.mib.high)}"),
+        ]
     return found
 
 
@@ -106,6 +114,8 @@ def _long_context(
     engine: Engine, slices: MigSlice, budget_mib: float, weights: Weights, fraction: Setting[float]
 ) -> Iterator[Finding]:
     """vLLM refuses to start where one request of full length does not fit its KV cache."""
+    from gpulint.capacity.kv_cache import kv_bytes_per_token
+
     shape, length, dtype = weights.shape, engine.max_model_len, engine.kv_cache_dtype
     if shape is None or length is None or (dtype is not None and dtype.value is None and not dtype.default):
         return

@@ -9,7 +9,7 @@ from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.promql import Matcher, Selector
 from gpulint.metrics.table import Meaning, lookup
 from gpulint.model.autoscaler import Autoscaler
-from gpulint.model.monitoring import Alert, MetricAlias, RecordingRule
+from gpulint.model.monitoring import Alert, MetricAlias, Panel, RecordingRule
 from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.advice import scale_on_load
@@ -26,7 +26,7 @@ _PER_SLICE = (
     "GPU_I_ID, GPU_I_PROFILE)`, and at tokens/s in relation to the size of the slice."
 )
 
-Watch = Alert | RecordingRule | MetricAlias
+Watch = Alert | RecordingRule | MetricAlias | Panel
 
 
 @rule("whole-gpu-metric-under-mig")
@@ -36,7 +36,7 @@ def check(project: Project) -> Iterator[Finding]:
     gpu_workloads = [workload for workload in project.workloads if workload.uses_gpus]
     only_slices = bool(gpu_workloads) and all(workload.mig_slices for workload in gpu_workloads)
     uses_mig = bool(project.mig_plans) or any(workload.mig_slices for workload in gpu_workloads)
-    watches: list[Watch] = [*project.alerts, *project.recording_rules, *project.aliases]
+    watches: list[Watch] = [*project.alerts, *project.recording_rules, *project.aliases, *project.panels]
     for watch in watches:
         query = watch.expression.query
         for selector in query.selectors if query is not None else ():
@@ -129,7 +129,7 @@ def _groupings(selector: Selector) -> list[tuple[str, ...]]:
     return [aggregation.by for aggregation in selector.aggregations if aggregation.by]
 
 
-def _averaged(watch: Alert | RecordingRule, selector: Selector, project: Project) -> Finding | None:
+def _averaged(watch: Alert | RecordingRule | Panel, selector: Selector, project: Project) -> Finding | None:
     """An average over the slices of a GPU, where everything runs on slices."""
     row = lookup(selector.name) if selector.name else None
     aggregation = selector.aggregation

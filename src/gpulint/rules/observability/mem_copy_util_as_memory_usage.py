@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.table import Meaning
-from gpulint.model.monitoring import Alert, MetricAlias, RecordingRule
+from gpulint.model.monitoring import Alert, MetricAlias, Panel, RecordingRule
 from gpulint.rules import rule
 from gpulint.rules.alerts import matches
 
@@ -21,7 +21,7 @@ _LIKELY = r"mem(ory)?.?(util|high|low|percent|perc|pct)|(high|low|gpu).?(gpu)?.?
 
 
 @rule("mem-copy-util-as-memory-usage")
-def check(item: Alert | RecordingRule | MetricAlias) -> Iterator[Finding]:
+def check(item: Alert | RecordingRule | MetricAlias | Panel) -> Iterator[Finding]:
     query = item.expression.query
     if query is None or any(Meaning.GPU_MEMORY in item.expression.meanings(selector) for selector in query.selectors):
         return
@@ -62,10 +62,12 @@ def _is_duty_cycle(name: str | None) -> bool:
     return (name or "").upper() in ("DCGM_FI_DEV_MEM_COPY_UTIL", "NVIDIA_SMI_UTILIZATION_MEMORY_RATIO")
 
 
-def _words(item: Alert | RecordingRule | MetricAlias) -> tuple[str, str]:
+def _words(item: Alert | RecordingRule | MetricAlias | Panel) -> tuple[str, str]:
     """What the item calls the metric, and how to name the item."""
     if isinstance(item, Alert):
         return item.words, f"Alert {item.name}"
     if isinstance(item, RecordingRule):
         return item.name, f"Recording rule {item.name}"
+    if isinstance(item, Panel):
+        return item.title, f"Panel {item.title}"
     return item.name.value, f"Metric alias {item.name.value}"

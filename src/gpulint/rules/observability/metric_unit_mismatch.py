@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
-from gpulint.metrics.promql import Selector
+from gpulint.metrics.promql import Query, Selector
 from gpulint.metrics.table import Metric, lookup
-from gpulint.model.monitoring import Alert, RecordingRule
+from gpulint.model.monitoring import Alert, Panel, RecordingRule
 from gpulint.rules import rule
 from gpulint.rules.alerts import matches
 from gpulint.rules.signals import is_summed, keeps_unit, one_line
@@ -30,12 +30,15 @@ _PERCENT_MEANT = (50.0, 100.0)
 
 
 @rule("metric-unit-mismatch")
-def check(item: Alert | RecordingRule) -> Iterator[Finding]:
+def check(item: Alert | RecordingRule | Panel) -> Iterator[Finding]:
     query = item.expression.query
     if query is None:
         return
     if isinstance(item, RecordingRule):
         yield from _recorded(item)
+        return
+    if isinstance(item, Panel):
+        yield from _shown(item, query)
         return
     for comparison in query.comparisons:
         for selector in comparison.selectors[:1]:
@@ -69,6 +72,39 @@ def _recorded(item: RecordingRule) -> Iterator[Finding]:
         ),
         help=f"Multiply by {written}, `{one_line(item.expression.text)} * {written}`, or rename the series.",
         evidence=[Evidence("recorded name", item.name, item.place), Evidence("unit of the metric", _plain(metric))],
+    )
+
+
+# Units of Grafana's axes: what each says, and for the units of metrics the axis that fits them.
+# Source: Grafana packages/grafana-data/src/valueFormats/categories.ts.
+_AXES: dict[str, tuple[str, dict[str, str]]] = {
+    "bytes": ("bytes", {"MiB": "mbytes", "MB": "decmbytes"}),
+    "decbytes": ("bytes", {"MiB": "mbytes", "MB": "decmbytes"}),
+    "percent": ("a percentage", {"ratio": "percentunit", "MiB": "mbytes"}),
+    "percentunit": ("a ratio from 0 to 1", {"percent": "percent", "MiB": "mbytes"}),
+}
+
+
+def _shown(panel: Panel, query: Query) -> Iterator[Finding]:
+    if panel.unit is None or panel.unit.value not in _AXES or len(query.selectors) != 1 or query.comparisons:
+        return
+    selector = query.selectors[0]
+    metric = lookup(selector.name or "")
+    if metric is None or selector.scale != 1 or not keeps_unit(selector):
+        return
+    says, fitting = _AXES[panel.unit.value]
+    kind = "ratio" if metric.is_ratio else "percent" if metric.is_percent else metric.unit
+    unit = fitting.get(kind or "")
+    if unit is None:
+        return
+    yield Finding(
+        place=panel.unit.place,
+        message=(
+            f"Panel {panel.title} shows {selector.name}, {_plain(metric)}, on an axis of {says} (unit "
+            f"{panel.unit.value}). What it says is wrong by the factor between the two."
+        ),
+        help=f"Set the unit to {unit}.",
+        evidence=[Evidence("metric", selector.name, panel.expression.place_of(selector))],
     )
 
 

@@ -1,0 +1,49 @@
+"""A KEDA activation threshold that lets work wait, or that is never looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpulint.finding import Evidence, Finding
+from gpulint.model.autoscaler import Autoscaler
+from gpulint.rules import rule
+from gpulint.rules.signals import named, scales_gpus, short_name, target_name
+
+
+@rule("activation-above-target")
+def check(scaler: Autoscaler) -> Iterator[Finding]:
+    if not scales_gpus(scaler):
+        return
+    low = scaler.lowest
+    for metric in scaler.metrics:
+        activation, target = metric.activation, metric.threshold
+        if activation is None or target is None or activation.value <= 0:
+            continue
+        evidence = [
+            Evidence("activationThreshold", f"{activation.value:g}", activation.place),
+            Evidence("threshold", f"{target.value:g}", target.place),
+        ]
+        if low == 0 and activation.value >= target.value and len(scaler.metrics) == 1:
+            yield Finding(
+                place=activation.place,
+                message=(
+                    f"{named(scaler)} leaves {target_name(scaler)} at 0 replicas until {short_name(metric)} is above "
+                    f"{activation.value:g}, which is work for {activation.value / target.value:.2g} replicas. Up to "
+                    "there every request waits for a model that nobody loads, and running replicas are taken away "
+                    "under it."
+                ),
+                help='Set `activationThreshold: "0"`: the first request then wakes the model.',
+                evidence=evidence,
+            )
+        elif low is not None and low > 0:
+            yield Finding(
+                place=activation.place,
+                message=(
+                    f"{named(scaler)} sets activationThreshold to {activation.value:g} and keeps {low} replica"
+                    f"{'s' if low > 1 else ''} at least, so KEDA never looks at it. It decides only between 0 replicas "
+                    "and some."
+                ),
+                help="Remove it; the target is the threshold.",
+                evidence=evidence,
+                level="info",
+            )

@@ -1,0 +1,48 @@
+"""A number of replicas in the manifest of what an autoscaler scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpulint.finding import Evidence, Finding, Level
+from gpulint.model.workload import Workload
+from gpulint.rules import rule
+from gpulint.rules.signals import named, serves
+
+
+@rule("static-replicas-with-autoscaler")
+def check(workload: Workload) -> Iterator[Finding]:
+    replicas = workload.replicas
+    if replicas is None or replicas.value == 0 or not serves(workload):
+        return  # none at all is a workload that is switched off
+    for scaler in workload.autoscalers:
+        # What stands in one object is the operator's to reconcile.
+        if (
+            scaler.ref is workload.ref
+            or str(scaler.ref) == str(workload.ref)
+            or not scaler.complete
+            or not scaler.actuates
+        ):
+            continue
+        low, high = scaler.lowest, scaler.max_replicas
+        if high is not None and low is not None and high.value == low == replicas.value:
+            continue
+        level: Level | None = None
+        if low is not None and replicas.value <= max(low, 1):
+            level = "info"  # the usual start of a workload; what is lost is the same
+        up_to = f", which scales it up to {high.value}" if high is not None else ""
+        yield Finding(
+            place=replicas.place,
+            message=(
+                f"{workload.ref} sets replicas: {replicas.value} beside {named(scaler)}{up_to}. Each time the manifest "
+                f"is applied it goes back to {replicas.value}, under whatever load: GPU replicas that had loaded the "
+                "model are stopped, and started again when the autoscaler notices."
+            ),
+            help=(
+                "Leave replicas out of the manifest (see the Kubernetes documentation on migrating to an HPA for the "
+                "first apply), or have the GitOps tool pass over it: ignoreDifferences on /spec/replicas in Argo CD."
+            ),
+            evidence=[Evidence("scaled by", named(scaler), scaler.place)],
+            level=level,
+        )
+        return
