@@ -121,9 +121,7 @@ def test_several_formats_at_once(run: Run, repository: Path) -> None:
     assert location["region"]["startLine"] == 10
 
 
-def test_sarif_paths_are_those_of_the_repository(
-    run: Run, repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sarif_paths_are_those_of_the_repository(run: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below the top of the repository, people read paths from where they stand; code scanning needs them from the top."""
     from_top = json.loads(run("check", "--format", "json").stdout)
     monkeypatch.chdir(repository / "deploy")
@@ -276,7 +274,9 @@ def test_hostile_names_and_values(run: Run, tmp_path: Path) -> None:
     """Escapes for the terminal and commands for the CI system come out visible."""
     folder = tmp_path / "a\x1b[31m\n::error::b"
     folder.mkdir()
-    (folder / "x.yaml").write_text(DEPLOYMENT + "---\n" + HPA.replace("name: chat,", 'name: "chat\\e]0;x\\a\\n::warning::y",', 1))
+    (folder / "x.yaml").write_text(
+        DEPLOYMENT + "---\n" + HPA.replace("name: chat,", 'name: "chat\\e]0;x\\a\\n::warning::y",', 1)
+    )
     (folder / "y.yaml").write_text("kind: HorizontalPodAutoscaler\nspec: [\n")
     result = run("check", "--color", "never")
     for text in (result.stdout, result.stderr):

@@ -346,11 +346,12 @@ def test_a_saved_host_is_checked_elsewhere(on: Run, run_here: Callable[..., Any]
     assert saved.returncode == 0
     assert "4 GPUs" in saved.stdout
     (tmp_path / "chat.yaml").write_text(deployment(4))
-    result = run_here("check", "--host", "bridges.json", "--format", "concise")
+    how = ("--select", "live,parallelism", "--format", "concise")
+    result = run_here("check", "--host", "bridges.json", *how)
     assert result.exit_code == 1
     assert "chat.yaml:14:15: warning[tensor-parallel-across-unlinked-gpus]" in result.stdout
     # The same, as `live` says it: only the host's name differs.
-    live = on("a100x4", ".", "--format", "concise").stdout
+    live = on("a100x4", ".", *how).stdout
     assert live.replace("this host", "the host in bridges.json") == result.stdout
 
 

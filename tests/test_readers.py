@@ -98,7 +98,12 @@ def test_a_patch_is_not_complete(missing: str) -> None:
 
 
 def container_of(body: str, pod: str = "") -> Container:
-    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n" + pod + "  containers:\n  - name: c\n    image: i\n" + body
+    text = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n"
+        + pod
+        + "  containers:\n  - name: c\n    image: i\n"
+        + body
+    )
     (container,) = one_workload(text).containers
     return container
 
@@ -125,7 +130,9 @@ def test_gpu_requests(resources: str, count: int | None, profile: str | None, ve
 
 
 def test_no_gpus() -> None:
-    project = read("apiVersion: v1\nkind: Pod\nmetadata: {name: vllm}\nspec: {containers: [{name: c, image: vllm/vllm-openai, resources: {limits: {nvidia.com/gpu: 0}}}]}\n")
+    project = read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: vllm}\nspec: {containers: [{name: c, image: vllm/vllm-openai, resources: {limits: {nvidia.com/gpu: 0}}}]}\n"
+    )
     assert project.workloads[0].containers[0].gpu_count() == 0
 
 
@@ -211,9 +218,7 @@ HPA = "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadat
         ("v2", "  metrics: [{type: External, external: {metric: {name: 'prometheus.googleapis.com|vllm:num_requests_waiting|gauge'}, target: {type: AverageValue, averageValue: 5}}}]\n", Meaning.QUEUE, "'prometheus.googleapis.com|vllm:num_requests_waiting|gauge'", "AverageValue", 5),
     ],
 )  # fmt: skip
-def test_hpa_metrics(
-    version: str, rest: str, meaning: Meaning, place: str, target_type: str, threshold: float
-) -> None:
+def test_hpa_metrics(version: str, rest: str, meaning: Meaning, place: str, target_type: str, threshold: float) -> None:
     scaler = one_scaler(HPA.format(version=version, rest=rest))
     (metric,) = scaler.metrics
     assert metric.meanings == {meaning}
@@ -225,7 +230,9 @@ def test_hpa_metrics(
     assert scaler.default_metric is None
 
 
-@pytest.mark.parametrize(("version", "rest"), [("v1", ""), ("v2", ""), ("v2", "  metrics: []\n"), ("v2", "  metrics:\n")])
+@pytest.mark.parametrize(
+    ("version", "rest"), [("v1", ""), ("v2", ""), ("v2", "  metrics: []\n"), ("v2", "  metrics:\n")]
+)
 def test_hpa_without_metrics(version: str, rest: str) -> None:
     scaler = one_scaler(HPA.format(version=version, rest=rest))
     assert scaler.default_metric is not None
@@ -233,7 +240,9 @@ def test_hpa_without_metrics(version: str, rest: str) -> None:
 
 
 def test_hpa_patch() -> None:
-    scaler = one_scaler("apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {maxReplicas: 9}\n")
+    scaler = one_scaler(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {maxReplicas: 9}\n"
+    )
     assert not scaler.complete
     assert not scaler.metrics_known
     assert scaler.default_metric is None

@@ -184,10 +184,11 @@ class Given:
 class Reading:
     """What a command line says: the flags given (the last of each wins), positional words, and whether that is all.
 
-    `complete` is False where words that cannot be read may hide further flags.
+    `complete` is False where words that cannot be read may hide further flags, or a flag is not in the table;
+    `readable` is False for the former alone.
     """
 
-    __slots__ = ("complete", "given", "positionals", "table", "version")
+    __slots__ = ("complete", "given", "positionals", "readable", "table", "version")
 
     def __init__(self, table: Table, version: Version | None) -> None:
         self.table = table
@@ -195,6 +196,7 @@ class Reading:
         self.given: dict[str, Given] = {}
         self.positionals: list[Word] = []
         self.complete = True
+        self.readable = True
 
     def setting(self, name: str, convert: Callable[[str], T | None]) -> Setting[T] | None:
         """The setting of a flag: as given, or its default.
@@ -241,11 +243,12 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
             break
         if not _is_flag(word):
             reading.positionals.append(word)
+            reading.readable = reading.readable and not word.many
             reading.complete = reading.complete and not word.many
             continue
         name, equals, value = text.partition("=")
         if word.text is None and not equals:  # the name itself goes on into something unknown
-            reading.complete = False
+            reading.complete = reading.readable = False
             continue
         name = table.normal(name)
         flag, attached = _find(table, name, version)
@@ -303,6 +306,7 @@ def _values(flag: Flag, words: Sequence[Word], index: int, reading: Reading) -> 
     while len(found) < limit and index < len(words) and not _is_flag(words[index]):
         if words[index].text == "--":
             break
+        reading.readable = reading.readable and not words[index].many
         reading.complete = reading.complete and not words[index].many
         found.append(words[index])
         index += 1

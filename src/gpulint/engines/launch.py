@@ -225,6 +225,23 @@ def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:
     return found
 
 
+def argument_of(key: str, value: Node, *, switches: bool) -> Word | None:
+    """An entry of a mapping as the flag that it stands for; a list or an object is a value that is not read.
+
+    None for an entry that says nothing: null, and false where it does not switch off (`switches`).
+    """
+    text = value.text
+    if value.is_scalar and (text is None or (value.value is False and not switches)):
+        return None
+    if value.value is False:
+        pieces = [Piece(f"--no-{key}", 0, 0)]
+    elif value.value is True:
+        pieces = [Piece(f"--{key}", 0, 0)]
+    else:
+        pieces = [Piece(f"--{key}=", 0, 0), Piece(text, 0, len(text or ""))]
+    return Word(value, pieces, 0, len(text or ""))
+
+
 def words_of_text(node: Node) -> list[Word] | None:
     """The words of a scalar that a shell splits on its way to a program (a variable that holds arguments).
 

@@ -7,10 +7,12 @@ from functools import cache
 
 from gpulint.engines import _images, flags
 from gpulint.engines.flags import Reading, Table
-from gpulint.engines.launch import Call, Launch, Word, python_module
+from gpulint.engines.launch import Call, Launch, Word, argument_of, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
 from gpulint.source.shell import basename
+from gpulint.source.text import Place
+from gpulint.source.yaml import Node
 
 MARKS = ("sglang",)
 
@@ -70,6 +72,18 @@ def build(call: Call) -> Engine:
         chooses_devices="--base-gpu-id" in reading.given or "--gpu-id-step" in reading.given,
         accelerator=_images.accelerator(image),
     )
+
+
+def from_arguments(node: Node, place: Place) -> Engine:
+    """The engine of a mapping of its arguments by their Python names (`tp_size: 8`), spelled as the mapping does."""
+    entries = [(key.replace("_", "-"), value) for key, value in node.items()]
+    words = [word for key, value in entries if (word := argument_of(key, value, switches=False)) is not None]
+    engine = build(Call(Launch(None, None, words, {}, place), [], words, {}, place))
+    for name in engine.__slots__:
+        setting = getattr(engine, name, None)
+        if isinstance(setting, Setting):
+            setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
+    return engine
 
 
 @cache

@@ -114,6 +114,8 @@ def build(call: Call) -> Engine:
     server = program == _HUGGING_FACE or (not call.program and _HUGGING_FACE in _images.words(image))
     table = _server_table() if server else _worker_table() if program == _DYNAMO else _table()
     reading = flags.read(table, words, version)
+    strange = reading.readable and not reading.complete  # flags that vLLM does not have: the others are defaults still
+    reading.complete = reading.complete or strange
     if any("VLLM" in name and "ARGS" in name for name in launch.env) or (server and _backend(words) == "auto"):
         reading.complete = False
     if not call.lines and launch.args is None:
@@ -121,11 +123,14 @@ def build(call: Call) -> Engine:
     if "omni" in _images.words(image) or any(word.text == "--omni" for word in words):
         reading.complete = False  # vLLM-Omni places the stages of a pipeline on the GPUs by itself
     model = _server_model(reading) if server else _model(reading)
-    rest_known = reading.complete
+    only_strange = strange and reading.complete and "--config" not in reading.given
+    rest_known = reading.complete = reading.complete and not strange
     if "--config" in reading.given:
         reading.complete = False
     engine = _engine(reading, call, model, version, version_text)
     engine.rest_known = rest_known
+    engine.only_strange_flags = only_strange
+    engine.model_end = _model_end(reading, call) if engine.model is not None and engine.model.value is None else None
     return engine
 
 
@@ -211,7 +216,7 @@ def _of_arguments(
 ) -> Engine:
     """The engine of a mapping of arguments; what is written is spelled by its key."""
     entries = node.items() if node is not None else ()
-    words = [word for key, value in entries if (word := _argument(key, value, switches)) is not None]
+    words = [word for key, value in entries if (word := argument_of(key, value, switches=switches)) is not None]
     reading = flags.read(_table(), words, version)
     reading.complete = reading.complete and (node is None or node.is_mapping)
     call = Call(Launch(None, None, words, {}, place), [], words, {}, place)
@@ -220,23 +225,6 @@ def _of_arguments(
         if not setting.default:
             setting.spelled = setting.spelled.removeprefix("--")
     return engine
-
-
-def _argument(key: str, value: Node, switches: bool) -> Word | None:
-    """An entry of a mapping as the flag that it stands for; a list or an object is a value that is not read.
-
-    None for an entry that says nothing: null, and false where it does not switch off (`switches`).
-    """
-    text = value.text
-    if value.is_scalar and (text is None or (value.value is False and not switches)):
-        return None
-    if value.value is False:
-        pieces = [Piece(f"--no-{key}", 0, 0)]
-    elif value.value is True:
-        pieces = [Piece(f"--{key}", 0, 0)]
-    else:
-        pieces = [Piece(f"--{key}=", 0, 0), Piece(text, 0, len(text or ""))]
-    return Word(value, pieces, 0, len(text or ""))
 
 
 def _settings(engine: Engine) -> dict[str, Setting[Any]]:
@@ -281,6 +269,30 @@ def _model(reading: Reading) -> Setting[str]:
             found.value = None
         return found
     return flags.positional(words, "model")
+
+
+def _model_end(reading: Reading, call: Call) -> Setting[str] | None:
+    """The known end of a model's address whose beginning is not (`gs://$(BUCKET)/owner/name`), where it says which."""
+    given = reading.given.get("--model")
+    words = reading.positionals[:1]
+    word = given.place_of if given is not None else words[0] if words else None
+    if word is None or word.text is not None:
+        return None
+    known = []
+    for piece in reversed(word.pieces):
+        if piece.text is None:
+            break
+        known.append(piece)
+    end = "".join(piece.text or "" for piece in reversed(known))
+    if "/" not in end:
+        return None
+    place = given.place if given is not None else word.place
+    for piece in known:  # the variable that names the model, where it is written away from here
+        written = (word.node.text or "")[piece.start : piece.end]
+        variable = call.launch.env.get(written.strip("${}()"))
+        if variable is not None and variable.remote and written.startswith("$"):
+            place = variable.place
+    return Setting(end.partition("/")[2], given.spelled if given is not None else "model", place)
 
 
 def _server_model(reading: Reading) -> Setting[str] | None:

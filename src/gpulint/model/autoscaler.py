@@ -89,11 +89,13 @@ class Autoscaler:
     where it only computes a number that another autoscaler applies.
     `default_min_replicas` and `default_max_replicas` are what holds because the file writes none (infinite: no bound);
     None where it writes one, the format demands one, or it is not known. `holds_requests` says that a proxy of the
-    platform keeps requests waiting while the first replica starts.
-    `to_zero_after_s` is how long there must be no load before the last replica goes; `default_to_zero_after_s` what holds
-    where the file leaves it out, None where that is not known or zero is never reached. `cooldown_only_to_zero` says that
-    this is all it does (KEDA). `idle_replicas` are those that stay while no trigger is active, where the format sets these
-    apart. `gpus_per_replica` is set where one replica is not the whole target (a deployment of Ray Serve).
+    platform keeps requests waiting while the first replica starts. `raised_from` is a minimum as written
+    which the platform takes for 1.
+    `to_zero_after_s` is how long there must be no load before the last replica goes, `default_to_zero_after_s` what
+    holds where the file leaves it out: None where that is not known or zero is never reached. `cooldown_only_to_zero`
+    says that this is all it does (KEDA). `idle_replicas` are those that stay while no trigger is active, where the
+    format sets these apart. `gpus_per_replica` is set where one replica is not the whole target (a deployment of Ray
+    Serve).
     `fallback` is where it is written how many replicas there are while a signal cannot be read. `takes_over` names an
     HPA that it makes its own. `ignored` are signals that are written but never read, for the reason that
     `ignored_because` gives in the file's own words.
@@ -116,6 +118,7 @@ class Autoscaler:
     default_min_replicas: int | None = None
     default_max_replicas: float | None = None
     holds_requests: bool = False
+    raised_from: Sourced[int] | None = None
     idle_replicas: Sourced[int] | None = None
     to_zero_after_s: Sourced[float] | None = None
     default_to_zero_after_s: float | None = None

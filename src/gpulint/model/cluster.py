@@ -37,8 +37,8 @@ class NodePool:
     """Nodes that a provisioner makes on demand and takes away again (Karpenter).
 
     `match` is what requirements and labels leave of GPUs: a bound, for a requirement that is not understood narrows
-    further. `consolidate_after_s` is None where it is not written or `Never` (`consolidation_off`). `disruption_blocked`
-    says that a budget allows no node to be disrupted for being underused, at least at times.
+    further. `consolidate_after_s` is None where it is not written or `Never` (`consolidation_off`). With
+    `disruption_blocked` a budget allows no node to be disrupted for being underused, at least at times.
     """
 
     ref: ObjectRef

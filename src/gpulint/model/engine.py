@@ -34,6 +34,8 @@ class Engine:
     too, `kv_cache_free_fraction` a share of what the weights leave free.
     `uses_all_visible_gpus` says that the engine spreads over every GPU it sees; `one_process` that one process drives
     them all, so that neither NCCL nor shared memory carries the data between workers.
+    `model_end` is the known end (`owner/name`) of a model's address whose beginning is not known.
+    `only_strange_flags` says that `arguments_known` is False for nothing but flags which the engine does not have.
     `eager` says that it does without CUDA graphs.
     `serves_metrics` says whether it serves metrics for Prometheus; spelled as the switch that decides.
     `config` names a file with further settings that nobody has read yet; `rest_known` is what `arguments_known` will
@@ -46,6 +48,7 @@ class Engine:
     version_text: str | None = None
     arguments_known: bool = True
     model: Setting[str] | None = None
+    model_end: Setting[str] | None = None
     dtype: Setting[str] | None = None
     quantization: Setting[str] | None = None
     tensor_parallel: Setting[int] | None = None
@@ -69,6 +72,7 @@ class Engine:
     serves_metrics: Setting[bool] | None = None
     config: Setting[str] | None = None
     rest_known: bool = True
+    only_strange_flags: bool = False
     uses_all_visible_gpus: bool = False
     one_process: bool = False
     sole: bool = True

@@ -74,7 +74,7 @@ class RecordingRule:
 
 @dataclass(slots=True, eq=False)
 class Panel:
-    """One query of a dashboard's panel: `title` is the panel's, `unit` Grafana's word for its axis (`bytes`, `percent`)."""
+    """One query of a dashboard's panel: `title` is the panel's, `unit` Grafana's word for its axis (`percentunit`)."""
 
     ref: ObjectRef
     title: str

@@ -46,7 +46,7 @@ class DisruptionBudget:
 
 @dataclass(slots=True, eq=False)
 class ResourceQuota:
-    """A ResourceQuota: what the pods of its namespace may ask for, by the names of `spec.hard` (`requests.nvidia.com/gpu`).
+    """A ResourceQuota: what the pods of its namespace may ask for, by the names in `spec.hard` (`requests.cpu`).
 
     `scoped` says that it holds for some pods alone (scopes, priority classes).
     """

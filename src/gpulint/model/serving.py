@@ -23,9 +23,9 @@ from gpulint.source.text import Place
 
 T = TypeVar("T")
 
-# How well the size is known: the model's own row of the table or its config.json, the size in a repository's name, or
-# in a path.
-Basis = Literal["table", "name", "path"]
+# How well the size is known: the model's own row of the table or its config.json; the row that a path or an address
+# ends in, whose weights may be stored otherwise; the size in a repository's name, or in a path.
+Basis = Literal["table", "copy", "name", "path"]
 Shapes = Callable[[str], ModelShape | None]
 
 
@@ -41,11 +41,12 @@ class Fact(NamedTuple):
 class Weights:
     """The memory of a model's weights on one GPU (MiB), with what it was computed from.
 
-    `shape` is the row of the model table, for a model that is named by its repository; a path says nothing about the
-    weights that lie there.
+    `shape` is the row of the model table. A path that ends in a model's name says nothing about how the weights that
+    lie there are stored: `floor` is the least that they can take, also then.
     """
 
     mib: Range
+    floor: float
     basis: Basis
     shape: ModelShape | None
     facts: list[Fact]
@@ -59,8 +60,10 @@ def weights_of(
     None also for an engine that keeps part of the weights in the host's memory. `shapes` gives shapes that beat the
     table's (from a config.json), also for paths.
     """
-    name = engine.model
-    if name is None or name.value is None or not engine.arguments_known or not engine.sole:
+    name = engine.model_end if engine.model_end is not None else engine.model
+    if name is None or name.value is None or not engine.sole:
+        return None
+    if not engine.arguments_known and not engine.only_strange_flags:
         return None
     if engine.cpu_offload_gib is not None and not engine.cpu_offload_gib.default and engine.cpu_offload_gib.value != 0:
         return None
@@ -68,15 +71,16 @@ def weights_of(
         return None
     dtype = engine.dtype.value if engine.dtype is not None else None
     quantization = engine.quantization.value if engine.quantization is not None else None
-    is_path = name.value.startswith(("/", ".", "~")) or name.value.count("/") != 1
+    is_path = name is engine.model_end or name.value.startswith(("/", ".", "~")) or name.value.count("/") != 1
     shape = shapes(name.value) if shapes is not None else None
-    if shape is None and not is_path:
-        shape = model(name.value)
+    is_copy = shape is None and is_path
+    if shape is None:
+        shape = model(name.value if name is not engine.model_end else f"/{name.value}")
     facts = [Fact("model", name.value, name.place)]
     for label, setting in (("quantization", engine.quantization), ("dtype", engine.dtype)):
         if setting is not None and setting.place is not None:
             facts.append(Fact(label, setting.value, setting.place))
-    if shape is not None:
+    if shape is not None and shape.params_total is not None:
         copies = engine.data_parallel.value if engine.data_parallel is not None else 1
         mib = weights_mib(
             shape,
@@ -87,22 +91,28 @@ def weights_of(
             # vLLM spreads experts over all ranks of tensor and data parallelism, with expert parallelism or without.
             expert_copies=max(1, copies or 1) if engine.name == "vllm" else 1,
         )
-        if mib is None or shape.params_total is None:
-            return None
+        if mib is None:
+            return None  # also for a quantisation that its shape does not tell
         whole = weights_mib(shape, dtype=dtype, quantization=quantization, tensor_parallel=1, pipeline_parallel=1)
         rate = (whole or mib).likely * 2**20 / shape.params_total
         facts.append(Fact("parameters", f"{shape.params_total / 1e9:.2f} billion, {rate:.2g} bytes each"))
-        return Weights(mib, "table", shape, facts)
+        if is_copy and quantization is None and shape.quantization is None:
+            language = shape.params_total - shape.params_vision
+            floor = 0.5 * language / (tensor_parallel * pipeline_parallel * max(1, copies or 1)) / 2**20
+            return Weights(mib, min(mib.low, floor), "copy", shape, facts)
+        return Weights(mib, mib.low, "copy" if is_copy else "table", shape, facts)
+    if quantization is None and shape is not None and shape.quantization is not None:
+        quantization = shape.quantization.method
     parallel = {"tensor_parallel": tensor_parallel, "pipeline_parallel": pipeline_parallel}
     mib = weights_from_name_mib(name.value, dtype=dtype, quantization=quantization, **parallel)
     params = params_from_name(name.value)
     if mib is None or params is None:
         return None
-    rate = mib.likely * 2**20 / params * tensor_parallel * pipeline_parallel
+    per_parameter = mib.likely * 2**20 / params * tensor_parallel * pipeline_parallel
     marked = quantization is not None or bytes_per_parameter_from_name(name.value) is not None
     assumed = "" if marked else " (no quantisation is named)"
-    facts.append(Fact("parameters", f"{params / 1e9:g} billion by its name, {rate:.2g} bytes each{assumed}"))
-    return Weights(mib, "path" if is_path else "name", None, facts)
+    facts.append(Fact("parameters", f"{params / 1e9:g} billion by its name, {per_parameter:.2g} bytes each{assumed}"))
+    return Weights(mib, mib.low, "path" if is_path else "name", shape, facts)
 
 
 def is_hidden(setting: Setting[str] | None) -> bool:
@@ -220,7 +230,7 @@ def server_of(engine: Engine, *, gpus: Gpus | None = None, shapes: Shapes | None
     """What an engine's memory will hold, with reasons for what is unknown. `gpus` beat those that its files say."""
     server = Server(engine, gpus if gpus is not None else gpus_of(engine), shapes=shapes)
     why = server.why
-    if not engine.arguments_known:
+    if not engine.arguments_known and not engine.only_strange_flags:
         why.append("part of its launch cannot be read")
     elif not engine.sole:
         why.append("the container starts several engines, or one of several")
@@ -233,7 +243,7 @@ def server_of(engine: Engine, *, gpus: Gpus | None = None, shapes: Shapes | None
             server.bad = f"{setting.spelled} {setting.value}: must be at least 1"
     if server.ranks is None:
         why.append("its parallel sizes are not known")
-    if engine.model is None or engine.model.value is None:
+    if (engine.model is None or engine.model.value is None) and engine.model_end is None:
         why.append("its model is not known")
     if why or server.bad is not None or server.tensor_parallel is None or server.pipeline_parallel is None:
         return server
@@ -307,8 +317,10 @@ def _sizes(engine: Engine, gpus: Gpus | None) -> tuple[int | None, int | None]:
     if engine.uses_all_visible_gpus:
         count = gpus.count if gpus is not None else engine.container.gpu_count() or None
         return (1, count) if engine.name == "llamacpp" else (count, 1)
-    tensor = 1 if engine.tensor_parallel is None else engine.tensor_parallel.value
-    pipeline = 1 if engine.pipeline_parallel is None else engine.pipeline_parallel.value
+    tensor, pipeline = (
+        1 if size is None or (size.default and engine.only_strange_flags) else size.value
+        for size in (engine.tensor_parallel, engine.pipeline_parallel)
+    )
     tensor = tensor if tensor is None or tensor >= 1 else None
     return tensor, pipeline if pipeline is None or pipeline >= 1 else None
 

@@ -105,7 +105,8 @@ class StartupProbe:
 class Rollout:
     """How a Deployment replaces its pods: `max_surge` and `max_unavailable` are counts or percentages as written.
 
-    None where the file writes none: RollingUpdate with 25 % of each holds. `place` is the strategy's, else the object's.
+    None where the file writes none: RollingUpdate with 25 % of each holds. `place` is the strategy's, else the
+    object's.
     """
 
     place: Place
@@ -122,8 +123,9 @@ class Rollout:
         """
         if self.type is not None and self.type.value != "RollingUpdate":
             return (0, replicas) if self.type.value == "Recreate" else None
-        surge = _share(self.max_surge.value if self.max_surge is not None else "25%", replicas, up=True)
-        unavailable = _share(self.max_unavailable.value if self.max_unavailable is not None else "25%", replicas, up=False)
+        above, below = self.max_surge, self.max_unavailable
+        surge = _share(above.value if above is not None else "25%", replicas, up=True)
+        unavailable = _share(below.value if below is not None else "25%", replicas, up=False)
         if surge is None or unavailable is None:
             return None
         return (surge, unavailable) if surge or unavailable else (0, 1)

@@ -264,6 +264,7 @@ def _autoscaler(manifest: Manifest, component: Node) -> Autoscaler | None:
         default_min_replicas=1 if component.get("minReplicas") is None or raises_minimum else None,
         default_max_replicas=math.inf if mode == "knative" and component.get("maxReplicas") is None else None,
         holds_requests=mode != "standard",
+        raised_from=low if raises_minimum else None,
         # Only Knative and KEDA go to zero; without a mode and a class, a minimum of zero is meant for Knative.
         default_to_zero_after_s=knative.STABLE_WINDOW_S if mode != "standard" and class_ is None else None,
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word
-from gpulint.hardware.gpus import gpus_named
+from gpulint.hardware.gpus import Gpu, gpus_named
 from gpulint.hardware.instances import instance_type
 from gpulint.hardware.match import NodeMatch
 from gpulint.metrics.table import Meaning
@@ -32,6 +32,8 @@ from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
 MARKS = (("resources:",), ("run:",), ("accelerators", "instance_type"))
+# A100 is the one of 40 GB (the other is A100-80GB), V100 that of 16. Source: SkyPilot's catalog, `sky show-gpus --all`.
+_SMALLER = frozenset({"A100", "V100"})
 # Source: SkyPilot documentation, "SkyPilot YAML" and "Service YAML".
 _TOP_LEVEL = frozenset({
     "config", "env_file", "envs", "event_callback", "experimental", "file_mounts", "inputs", "name", "num_nodes",
@@ -147,13 +149,20 @@ def _choices_of(resources: Node) -> Iterator[_Choice]:
 def _choice(text: str, count: str | None, place: Place, node: Node) -> _Choice:
     name, colon, written = text.partition(":")
     number = count if count is not None else written if colon else "1"
-    boards = gpus_named(name)
+    boards = _boards(name)
     match = NodeMatch(gpus=boards) if boards else None
     written_count = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else None
     if written_count is not None and not 0 < written_count <= _MOST_GPUS:
         written_count = None
     shown = text if count is None else f"{text}:{count}"
     return _Choice(Sourced(shown, place, place), name, written_count, match, node.place)
+
+
+def _boards(name: str) -> tuple[Gpu, ...]:
+    """The boards of a name in SkyPilot's catalog, where a bare name is the smaller board and the larger has its size."""
+    boards = gpus_named(name)
+    smallest = min((board.memory_mib or 0 for board in boards), default=0)
+    return tuple(board for board in boards if board.memory_mib == smallest) if name in _SMALLER else boards
 
 
 def _vendor(choice: _Choice) -> Vendor:

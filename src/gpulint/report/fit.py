@@ -34,7 +34,7 @@ def _server(server: Server, lengths: Sequence[int]) -> dict[str, Any]:
         "line": engine.place.line,
         "engine": engine.name,
         "engineVersion": engine.version_text,
-        "model": engine.model.value if engine.model is not None else None,
+        "model": _model(server),
         "modelBasis": server.weights.basis if server.weights is not None else None,
         "gpu": gpus.name if gpus is not None else None,
         "gpuCount": server.ranks,
@@ -70,6 +70,13 @@ def _server(server: Server, lengths: Sequence[int]) -> dict[str, Any]:
         ],
         "evidence": [{"label": f.label, "value": f.value, **_at(f.place)} for f in server.facts],
     }
+
+
+def _model(server: Server) -> str | None:
+    for model in (server.engine.model, server.engine.model_end):
+        if model is not None and model.value is not None:
+            return str(model.value)
+    return None
 
 
 def _terms(found: Prediction) -> list[dict[str, Any]]:

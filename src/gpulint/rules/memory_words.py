@@ -31,8 +31,8 @@ def evidence_of(facts: Iterable[Fact]) -> list[Evidence]:
 
 
 def predicted(engine: Engine) -> Server | None:
-    """The server of an engine on whole, known GPUs with a prediction; None where there is none, and on MIG slices."""
-    if engine.container.mig_slice is not None or not engine.arguments_known or not engine.sole:
+    """The server of an engine on whole GPUs that are known; None without a prediction, and on MIG slices."""
+    if engine.container.mig_slice is not None or not engine.sole:
         return None
     from gpulint.model.serving import server_of
 
@@ -52,11 +52,17 @@ def on_gpus(server: Server) -> str:
 
 def model_place(engine: Engine) -> Place:
     """Where the model is named, else the launch."""
-    return engine.model.place if engine.model is not None and engine.model.place is not None else engine.place
+    for model in (engine.model_end, engine.model):
+        if model is not None and model.place is not None:
+            return model.place
+    return engine.place
 
 
 def model_name(engine: Engine) -> str:
-    return engine.model.value or "the model" if engine.model is not None else "the model"
+    for model in (engine.model_end, engine.model):
+        if model is not None and model.value is not None:
+            return model.value
+    return "the model"
 
 
 def changes(server: Server, most: int = 3) -> str:

@@ -9,6 +9,8 @@ from gpulint.model.engine import Engine
 from gpulint.rules import rule
 from gpulint.rules.memory_words import between, changes, evidence_of, gib, model_name, model_place, on_gpus, predicted
 
+# How far into the upper half of the range the need must lie where no logs confirm every term.
+_UNCONFIRMED = 0.75
 # Engines that check at their start that one request of full length fits; what each says is in its page.
 _CHECKED = {"vllm": "vLLM checks this at its start and ends", "tgi": "TGI checks this at its start and ends"}
 
@@ -21,13 +23,14 @@ def check(engine: Engine) -> Iterator[Finding]:
         return
     found, weights = server.prediction, server.weights
     cache, need, tokens = found.kv_cache, found.request_mib, found.serving.max_model_len
-    if cache is None or need is None or tokens is None or length is None or weights.basis != "table":
+    if cache is None or need is None or tokens is None or length is None or weights.basis not in ("table", "copy"):
         return
-    if cache.likely <= 0 or cache.likely >= need:
+    enough = cache.likely if found.calibrated else cache.likely + _UNCONFIRMED * (cache.high - cache.likely)
+    if cache.likely <= 0 or enough >= need:
         return  # see weights-exceed-gpu-memory; or it fits as far as can be told
     if engine.name == "tgi" and length.default:
         return  # it takes what fits
-    certain = cache.high < need
+    certain = cache.high < need and engine.arguments_known and weights.basis == "table"
     level: Level = "error" if certain and engine.name == "vllm" else "warning"
     what = f"the {tokens} tokens of {model_name(engine)} ({length.spelled} is not given)"
     if not length.default:

@@ -20,7 +20,14 @@ _LONG_CONTEXT = 65536
 def check(engine: Engine) -> Iterator[Finding]:
     server = predicted(engine)
     size = engine.tensor_parallel
-    if server is None or server.prediction is None or size is None or size.value is None or size.place is None:
+    if (
+        not engine.arguments_known
+        or server is None
+        or server.prediction is None
+        or size is None
+        or size.value is None
+        or size.place is None
+    ):
         return
     serving = server.prediction.serving
     shape, memory = serving.shape, serving.gpu_memory

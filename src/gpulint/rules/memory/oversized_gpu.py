@@ -16,7 +16,13 @@ _SHARE = 0.06
 @rule("oversized-gpu")
 def check(engine: Engine) -> Iterator[Finding]:
     server = predicted(engine)
-    if server is None or server.prediction is None or server.gpus is None or server.weights is None:
+    if (
+        not engine.arguments_known
+        or server is None
+        or server.prediction is None
+        or server.gpus is None
+        or server.weights is None
+    ):
         return
     memory, weights, gpus = server.gpus.memory, server.weights, server.gpus
     if memory is None or memory.low < _LARGE_MIB or server.ranks != 1 or gpus.shared or weights.basis != "table":

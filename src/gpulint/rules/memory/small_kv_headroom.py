@@ -22,7 +22,14 @@ def check(engine: Engine) -> Iterator[Finding]:
         return
     found, weights, length = server.prediction, server.weights, engine.max_model_len
     cache, budget, requests = found.kv_cache, found.budget, found.requests
-    if cache is None or budget is None or requests is None or weights.basis != "table" or length is None:
+    if (
+        cache is None
+        or budget is None
+        or requests is None
+        or not engine.arguments_known
+        or weights.basis != "table"
+        or length is None
+    ):
         return
     if found.serving.kv_cache_mib is not None or requests.likely < 1 or cache.likely <= 0:
         return  # chosen, or see one-request-exceeds-kv-cache

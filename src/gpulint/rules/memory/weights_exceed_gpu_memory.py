@@ -21,16 +21,16 @@ def check(engine: Engine) -> Iterator[Finding]:
         return
     # What the engine may use, where the weights count against it; a cache of fixed size stands beside the whole GPU.
     room = memory if found.serving.kv_cache_mib is not None else budget
-    certain = weights.mib.low > room.high
-    if not certain and weights.mib.likely <= room.likely:
+    certain = weights.floor > room.high and engine.arguments_known
+    if not certain and weights.mib.likely <= room.high:
         return
-    if not certain and weights.basis == "name" and weights.mib.likely <= memory.likely:
+    if not certain and weights.basis == "name" and weights.mib.likely <= memory.high:
         return  # a size read from a name is too rough for the last tenth
     level: Level = "error" if certain else "warning"
     confidence: Confidence = "high" if certain and weights.basis == "table" else "medium"
-    need = f"at least {gib(weights.mib.low)}" if certain else f"about {gib(weights.mib.likely)}"
+    need = f"at least {gib(weights.floor)}" if certain else f"about {gib(weights.mib.likely)}"
     each = " on each GPU" if (server.ranks or 1) > 1 else ""
-    beyond = weights.mib.low > memory.high if certain else weights.mib.likely > memory.likely
+    beyond = (weights.floor if certain else weights.mib.likely) > memory.high
     has = f"{on_gpus(server)} has {gib(memory.likely)}"
     if not beyond:
         share = engine.memory_fraction

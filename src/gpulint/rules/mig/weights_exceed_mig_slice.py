@@ -26,10 +26,10 @@ def check(engine: Engine) -> Iterator[Finding]:
     memory, weights = slices.memory_mib(), weights_of(engine)
     if memory is None or weights is None or weights.mib.likely <= memory[1] * _DRIVERS:
         return
-    certain = weights.mib.low > memory[1] * _DRIVERS
+    certain = weights.floor > memory[1] * _DRIVERS
     level: Level = "error" if certain else "warning" if weights.basis != "path" else "info"
     confidence: Confidence = "high" if certain else "medium"
-    need = weights.mib.low if certain else weights.mib.likely
+    need = weights.floor if certain else weights.mib.likely
     how = "take at least" if certain else "take about"
     model = engine.model
     name = model.value if model is not None else "the model"

@@ -47,7 +47,7 @@ def check(engine: Engine) -> Iterator[Finding]:
         return
     budget_mib = fraction.value * slice_mib
     if weights.mib.likely > budget_mib:
-        if weights.basis != "path":
+        if weights.basis not in ("path", "copy"):
             yield _small_fraction(engine, slices, budget_mib, weights, fraction)
     elif engine.name == "vllm":
         yield from _long_context(engine, slices, budget_mib, weights, fraction)
@@ -61,7 +61,7 @@ def _evidence(slices: MigSlice, weights: Weights | None) -> list[Evidence]:
     if weights is not None:
         found += [
             *evidence_of(weights.facts),
-            Evidence("weights", f"{gib(weights.mib.low)} to {gib(weights.mib.high)}"),
+            Evidence("weights", f"{gib(weights.floor)} to {gib(weights.mib.high)}"),
         ]
     return found
 
@@ -70,7 +70,7 @@ def _fixed_pool(
     engine: Engine, slices: MigSlice, slice_mib: float, weights: Weights | None, pool_bytes: int, pool: Setting[int]
 ) -> Iterator[Finding]:
     pool_mib = pool_bytes / _MIB
-    beside = weights.mib.low if weights is not None else 0.0
+    beside = weights.floor if weights is not None else 0.0
     if pool_mib + beside <= slice_mib or pool.place is None:
         return
     with_weights = f" beside weights of at least {gib(beside)}" if beside else ""
@@ -89,8 +89,8 @@ def _fixed_pool(
 def _small_fraction(
     engine: Engine, slices: MigSlice, budget_mib: float, weights: Weights, fraction: Setting[float]
 ) -> Finding:
-    certain = weights.mib.low > budget_mib
-    need = weights.mib.low if certain else weights.mib.likely
+    certain = weights.floor > budget_mib
+    need = weights.floor if certain else weights.mib.likely
     value = fraction.value or 0.0
     where = "the default of " if fraction.default else ""
     fits = larger_profile(slices, weights.mib.likely * 1.2)
@@ -128,7 +128,7 @@ def _long_context(
     cache_mib = tokens * per_token / _MIB
     level: Level | None = None
     memory = slices.memory_mib()
-    if weights.mib.low + cache_mib > budget_mib:
+    if weights.floor + cache_mib > budget_mib:
         level = "error"
     elif memory is not None and weights.mib.high + cache_mib > (fraction.value or 0.0) * memory[0]:
         level = "warning"

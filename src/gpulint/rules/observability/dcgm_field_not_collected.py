@@ -31,6 +31,8 @@ def check(project: Project) -> Iterator[Finding]:
     for alias in project.aliases:
         name = f"Metric alias {alias.name.value}"
         yield from _in_expression(name, "serves nothing", alias.ref, alias.expression, lists)
+    for panel in project.panels:
+        yield from _in_expression(f"Panel {panel.title}", "stays empty", panel.ref, panel.expression, lists)
     for scaler in project.autoscalers:
         for metric in scaler.metrics:
             yield from _in_metric(scaler, metric, lists)

@@ -29,14 +29,15 @@ def check(engine: Engine) -> Iterator[Finding]:
     yield Finding(
         place=setting.place or engine.place,
         message=(
-            f"{setting.spelled} {size} splits every layer over {pods} pods of {devices(container, asked)} each. Each layer then waits for an all-reduce over the network between nodes, which is "
-            "many times slower than NVLink inside one; GPU utilisation counts that waiting as work."
+            f"{setting.spelled} {size} splits every layer over {pods} pods of {devices(container, asked)} each. Each "
+            "layer then waits for an all-reduce over the network between nodes, which is many times slower than NVLink "
+            "inside one; GPU utilisation counts that waiting as work."
         ),
         help=(
             f"Keep tensor parallelism inside a node and pipeline the rest: {setting.spelled} {asked}"
             + (f" {pipeline.spelled} {pods}" if pipeline is not None and not pipelined and size % asked == 0 else "")
-            + ". If the model must be split like this, check in the NCCL log (NCCL_DEBUG=INFO) that it uses NET/IB with "
-            "GPUDirect RDMA and not NET/Socket, and compare tokens/s per GPU and p95 latency."
+            + ". If the model must be split like this, check in the NCCL log (NCCL_DEBUG=INFO) that it uses NET/IB "
+            "with GPUDirect RDMA and not NET/Socket, and compare tokens/s per GPU and p95 latency."
         ),
         evidence=[
             Evidence(setting.spelled, size, setting.place),
