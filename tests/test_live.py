@@ -534,6 +534,25 @@ def test_a_board_in_no_table_is_what_was_measured() -> None:
     assert (board.nvlink, board.mig_family) == (None, None)
 
 
+def test_a_fragment_lands_nowhere() -> None:
+    """The patch of an overlay: the pod's node selector may stand in another one."""
+    text = "\n".join(line for line in deployment(4).splitlines() if "image:" not in line)
+    loaded = landed(text, {"gpus": [{"index": 0, "name": "NVIDIA L40S"}]})
+    assert loaded.project.landings == []
+
+
+def test_other_nodes_are_worth_knowing_at_most() -> None:
+    """A host from a file may be one of several kinds; the one that is being measured is the one that is meant."""
+    selector = "    spec:\n      nodeSelector: {nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}\n"
+    other = deployment(1).replace("    spec:\n", selector).replace("chat", "other")
+    host = {"gpus": [{"index": 0, "name": "NVIDIA L40S"}]}
+    for text, live, saved in ((other, ["error"], ["error"]), (f"{other}---\n{deployment(1)}", [], ["info"])):
+        loaded = landed(text, host)
+        assert [finding.level for finding in check(loaded, ["gpu-not-on-host"])[0]] == live
+        loaded.project.hosts[0].current = False
+        assert [finding.level for finding in check(loaded, ["gpu-not-on-host"])[0]] == saved
+
+
 def test_other_accelerators_are_left_alone() -> None:
     host = {"gpus": [{"index": 0, "name": "NVIDIA L40S"}]}
     loaded = landed(deployment(1, resource="amd.com/gpu"), host)

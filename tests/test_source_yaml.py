@@ -169,6 +169,8 @@ WORDS = st.text(st.sampled_from("ab -'\"\\#:,|>[]{}&*!%@é日😀\n\t$"), max_si
 @given(WORDS, st.sampled_from([None, "'", '"', "|", ">"]), st.data(), st.sampled_from(["\n", "\r\n"]))
 def test_fragments_of_dumped_scalars_are_slices_of_the_value(value: str, style: Any, data: Any, ending: str) -> None:
     text = pyyaml.dump({"a": [{"key": value}]}, default_style=style, allow_unicode=True, width=12, line_break=ending)
+    # PyYAML folds lines that begin with a blank, which then come back broken: such a text says something else.
+    assume(pyyaml.safe_load(text) == {"a": [{"key": value}]})
     (found,) = scalars(root(text))
     assert found.raw.value == value
     check_fragments(found, value, data)

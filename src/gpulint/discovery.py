@@ -12,7 +12,9 @@ from gpulint.source.yaml import Problem
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-SUFFIXES = (".yaml", ".yml", ".json", ".sh", ".bash", ".py", ".service", ".dockerfile", ".Dockerfile")
+SUFFIXES = (
+    ".yaml", ".yml", ".json", ".sh", ".bash", ".ksh", ".zsh", ".py", ".service", ".dockerfile", ".Dockerfile",
+)  # fmt: skip
 _NAMES = ("Dockerfile", "Containerfile")
 # Folders that hold other people's files or a tool's own: no repository keeps its manifests there.
 _SKIPPED_FOLDERS = frozenset(

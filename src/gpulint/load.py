@@ -26,6 +26,8 @@ _LARGEST_FILE_BYTES = 32 * 2**20
 STDIN = "<stdin>"
 _ENVIRONMENT_SUFFIX = ".env"
 _CONFIG_MAP = "kind: ConfigMap"
+# As far as the name of an interpreter may reach into a script.
+_FIRST_LINE = 128
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -168,7 +170,7 @@ def _why(error: OSError) -> str:
 def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
     if shown.endswith(_ENVIRONMENT_SUFFIX):
         return  # no manifest: it is read where one names it
-    reader = readers.text_reader(shown)
+    reader = readers.text_reader(shown, data[:_FIRST_LINE].decode("latin-1"))
     if reader is not None and not reader.matters(data):
         return
     try:
@@ -182,7 +184,7 @@ def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: boo
 
 
 def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
-    reader = readers.text_reader(source.path)
+    reader = readers.text_reader(source.path, source.text[:_FIRST_LINE])
     if reader is not None:
         try:
             reader.read(source, loaded.project)

@@ -213,4 +213,4 @@ def _params_total(shape: ModelShape) -> int | None:
     )
     total = layers * (attention + 2 * hidden) + dense * mlp
     total += (layers - dense) * (expert + hidden * shape.experts if shape.experts else 0)
-    return total + shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)
+    return total + hidden + shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)

@@ -30,6 +30,8 @@ _GRAPHS_COUNT: Version = (0, 20)
 _GROUPED: Version = (0, 9, 1)
 _GROUPED_CHUNKS: Version = (0, 14)
 _TOKENS_FROM_REQUESTS: Version = (0, 21)
+# Formats of weights of which no start-up log was at hand.
+_UNCONFIRMED_FORMATS = ("modelopt", "modelopt_fp4", "nvfp4")
 _TGI_WIGGLE_ROOM = 0.9  # text_generation_server/models/globals.py
 _TGI_PREFILL_TOKENS = 4096
 _DEFAULT_FREE_SHARE = {"trtllm": 0.9, "lmdeploy": 0.8}
@@ -181,7 +183,9 @@ def _weights_term(serving: Serving) -> Term:
             f"{shape.params_total / 1e9:.2f} billion parameters over tp {serving.tensor_parallel} × "
             f"pp {serving.pipeline_parallel}"
         )
-        return Term("weights", serving.weights, formula, shape.source, calibrated=True)
+        stored = shape.quantization.method if shape.quantization is not None else ""
+        confirmed = serving.engine == "vllm" and stored not in _UNCONFIRMED_FORMATS
+        return Term("weights", serving.weights, formula, shape.source, calibrated=confirmed)
     return Term("weights", serving.weights, "by the size in the model's name", "its name")
 
 

@@ -91,6 +91,33 @@ def model(model_id: str) -> ModelShape | None:
     return by_name.get(name.rpartition("/")[2])
 
 
+# What is added to the name of a model for a quantised copy of it, and the method that stores so.
+_STORED_AS = (
+    (r"(?:fp8|float8)(?:[-_.](?:dynamic|block|kv|static))*", "fp8"),
+    (r"nvfp4", "nvfp4"),
+    (r"(?:unsloth-)?bnb-4bit", "bitsandbytes"),
+    (r"(?:gptq-)?int8|gptq-8bit|8bit|(?:quantized\.)?w8a(?:8|16)", "int8"),
+    (r"(?:awq|gptq)(?:[-_.](?:int4|4bit|marlin))*|int4|4bit|(?:quantized\.)?w4a16|autoround(?:-int4)?", "awq"),
+)
+
+
+def variant(model_id: str) -> tuple[ModelShape, str | None] | None:
+    """The model that a repository of another owner, or a path, says it is a copy of, and the method of its weights.
+
+    By the last component, without what it says of quantisation: `nvidia/Llama-3.1-8B-Instruct-FP8` is
+    Llama-3.1-8B-Instruct in fp8. The method is None where the name says nothing of it. None for an unknown name.
+    """
+    name = model_id.strip().rstrip("/").lower().rpartition("/")[2]
+    _, by_name = _index()
+    for words, method in (("", None), *_STORED_AS):
+        match = re.fullmatch(rf"(.+?)[-_.](?:{words})", name) if words else None
+        base = match[1] if match is not None else name
+        found = by_name.get(base) if match is not None or not words else None
+        if found is not None and (method is None or found.quantization is None):
+            return found, method
+    return None
+
+
 @cache
 def all_models() -> tuple[ModelShape, ...]:
     """Every model of the table, sorted by id."""

@@ -133,9 +133,7 @@ def _split(words: tuple[str, ...]) -> list[str]:
     return [name.strip() for word in words for name in word.split(",") if name.strip()]
 
 
-def _without_ignored_paths(
-    findings: list[Reported], config: Config, to_root: Callable[[str], str]
-) -> list[Reported]:
+def _without_ignored_paths(findings: list[Reported], config: Config, to_root: Callable[[str], str]) -> list[Reported]:
     if not config.per_path_ignores or not findings:
         return findings
     from pathspec import GitIgnoreSpec

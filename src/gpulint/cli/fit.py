@@ -12,7 +12,9 @@ from gpulint.cli._run import EXIT_ERROR, fail, find_files, read, tell, terminal_
 
 if TYPE_CHECKING:
     from gpulint.capacity.models import ModelShape
+    from gpulint.model.engine import Engine
     from gpulint.model.serving import Gpus, Server, Shapes
+    from gpulint.model.workload import Workload
 
 _FORMATS = ("table", "json", "html")
 _LAUNCH = "gpulint.launch"
@@ -92,9 +94,9 @@ def command(
             server_of(engine, gpus=None if gpus_of(engine) is not None else gpus, shapes=shapes)
             for workload in loaded.project.workloads
             for engine in workload.engines
-            if engine.place.source.path in loaded.scope or workload.place.source.path in loaded.scope
+            if _in_scope(engine, workload, loaded.scope)
         ]
-    from gpulint.report.fit import fit_data
+    from gpulint.report._fit import fit_data
 
     data = fit_data(servers, lengths)
     for name, file in outputs:
@@ -108,16 +110,26 @@ def command(
         sys.exit(EXIT_ERROR)
 
 
+def _in_scope(engine: Engine, workload: Workload, scope: set[str]) -> bool:
+    """Whether a server is written in the files that were named, or made by a kustomization in a folder that was."""
+    folder = f"{workload.overlay}/" if workload.overlay is not None else None
+    return (
+        engine.place.source.path in scope
+        or workload.place.source.path in scope
+        or (folder is not None and any(path.startswith(folder) for path in scope))
+    )
+
+
 def _rendered(data: dict[str, Any], name: str, *, color: bool, explain: bool) -> str:
     if name == "json":
         import json
 
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if name == "html":
-        from gpulint.report.fit_html import fit_html
+        from gpulint.report._fit_html import fit_html
 
         return fit_html(data)
-    from gpulint.report.fit import fit_text
+    from gpulint.report._fit import fit_text
 
     return fit_text(data, color=color, width=terminal_width(), explain=explain)
 
@@ -137,8 +149,8 @@ def _outputs(formats: tuple[str, ...]) -> list[tuple[str, str | None]]:
 
 def _typed(launch: list[str], version: str | None, gpus: Gpus | None, shapes: Shapes) -> Server:
     from gpulint.engines.flags import version_tuple
-    from gpulint.readers._typed import NotAnEngine, engine_of
     from gpulint.model.serving import Gpus, gpus_of, server_of
+    from gpulint.readers._typed import NotAnEngine, engine_of
 
     if version is not None and not version_tuple(version):
         fail(f"--engine-version {version}: no version such as 0.11.0")

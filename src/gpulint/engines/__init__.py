@@ -41,7 +41,14 @@ class EngineModule(Protocol):
         """Whether the image starts the engine by itself and takes the container's args for its own."""
 
     def build(self, call: Call) -> Engine:
-        """The engine that a call starts."""
+        """The engine that a call starts.
+
+        A module whose engine reads a configuration file offers `apply_config(engine, node)` as well.
+        """
+
+
+# A command line, the module of the engine that it starts, and the call of it.
+_Found = tuple[CommandLine, EngineModule, Call]
 
 
 @cache
@@ -77,6 +84,7 @@ def read(launch: Launch) -> Engine | None:
             if module.entrypoint(launch):
                 place = launch.image.place if launch.image is not None else launch.place
                 engine = module.build(Call(launch, [], list(launch.args or ()), {}, place))
+                _read_config(engine, module, launch)
                 if any(name in launch.env for name in _VISIBLE_DEVICES):
                     engine.chooses_devices = True
                 return engine
@@ -90,14 +98,12 @@ def read_all(launch: Launch) -> list[Engine]:
     return [_built(found, calls, launch) for found in calls]
 
 
-def _calls(launch: Launch, candidates: Sequence[EngineModule]) -> list[tuple[CommandLine, EngineModule, Call]]:
+def _calls(launch: Launch, candidates: Sequence[EngineModule]) -> list[_Found]:
     lines = launch.lines()
     return [(line, *found) for line in lines if (found := _call(line, lines, launch, candidates)) is not None]
 
 
-def _built(
-    found: tuple[CommandLine, EngineModule, Call], calls: Sequence[tuple[CommandLine, EngineModule, Call]], launch: Launch
-) -> Engine:
+def _built(found: _Found, calls: Sequence[_Found], launch: Launch) -> Engine:
     """The engine of one of the calls of a launch."""
     line, module, call = found
     engine = module.build(call)
@@ -107,7 +113,18 @@ def _built(
     if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
         engine.chooses_devices = True
     engine.visible_devices = _visible_devices(call)
+    _read_config(engine, module, launch)
     return engine
+
+
+def _read_config(engine: Engine, module: EngineModule, launch: Launch) -> None:
+    """Lays the configuration file that an engine is told to read under its command line, where it is in sight."""
+    apply = getattr(module, "apply_config", None)
+    path = engine.config.value if engine.config is not None else None
+    node = launch.files.get(path) if path is not None else None
+    inner = node.embedded() if node is not None else None
+    if apply is not None and inner is not None:
+        apply(engine, inner.root)
 
 
 def _visible_devices(call: Call) -> int | None:
@@ -134,7 +151,7 @@ def _call(
     for at in programs(line.words):
         for module in candidates:
             index = module.arguments(line.words[at:])
-            if index is not None:
+            if index is not None and not any(word.text in ("--help", "--version") for word in line.words[at + index :]):
                 program, last = line.words[at], line.words[at + index - 1]
                 place = program.to(last) or program.place
                 behind = at + index

@@ -132,7 +132,8 @@ class Launch:
     def _texts(self) -> list[str]:
         texts = [self.image.value.lower()] if self.image is not None else []
         seen = set()
-        words = (*(self.command or ()), *(self.args or ()), *(word for line in self._lines or () for word in line.words))
+        words = [*(self.command or ()), *(self.args or ())]
+        words += [word for line in self._lines or () for word in line.words]
         for node in (*(word.node for word in words), *self.files.values()):
             if id(node.raw) not in seen:
                 seen.add(id(node.raw))
@@ -156,17 +157,16 @@ class Launch:
 
     def _of_file(self, line: CommandLine, depth: int) -> list[CommandLine]:
         """The command lines of the file that a command line runs as a script; itself where it runs none of `files`."""
-        for at in shell.programs(line.words):
-            index = shell.file_index(line.words[at:])
-            node = self.files.get(line.words[at + index].text or "") if index is not None else None
-            if index is None or node is None or depth >= _DEEPEST_FILE:
+        for index in shell.file_indices(line.words):
+            node = self.files.get(line.words[index].text or "")
+            if node is None or depth >= _DEEPEST_FILE:
                 continue
             env = dict(self.env)
             for name, word in line.environment.items():
                 env[name] = EnvVar(name, word.text, word.place, word.place, remote=True)
             text = node.text or ""
             script = shell.Script([Piece(text, 0, len(text))], text)
-            inner, _ = script_lines(script, node, env, line.words[at + index :], env_known=self.env_known)
+            inner, _ = script_lines(script, node, env, line.words[index:], env_known=self.env_known)
             for each in inner:
                 each.conditional = each.conditional or line.conditional
                 each.repeated = each.repeated or line.repeated

@@ -10,10 +10,10 @@ from typing import Any
 
 from gpulint.engines import _images, flags
 from gpulint.engines.flags import Reading, Table
-from gpulint.engines.launch import Call, CommandLine, Launch, Word, python_module
+from gpulint.engines.launch import Call, CommandLine, Launch, Word, argument_of, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
-from gpulint.source.shell import Piece, basename
+from gpulint.source.shell import basename
 from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 

@@ -147,7 +147,10 @@ def land(project: Project) -> tuple[list[Landing], list[PlannedHost]]:
     landings: list[Landing] = []
     for workload in project.workloads:
         for pod in workload.pods:
-            if pod.hosted or not _uses_nvidia(pod):
+            # What selects a pod's nodes may stand beside a fragment, or in a class that is not among the files.
+            if pod.hosted or not pod.complete or (pod.compute_class is not None and pod.placement is None):
+                continue
+            if not _uses_nvidia(pod):
                 continue
             hosts = _candidates(pod, project.hosts)
             elsewhere = () if hosts else tuple(project.hosts)

@@ -237,8 +237,9 @@ class Project:
 
     def is_near(self, origin: Place, other: Place, folders: int) -> bool:
         """Whether two places share a folder or a kustomization, or are at most so many steps between folders apart."""
-        here, there = posixpath.dirname(origin.source.path), posixpath.dirname(other.source.path)
-        return _steps_between(here, there) <= folders or self._share_kustomization(origin.source.path, other.source.path)
+        first, second = origin.source.path, other.source.path
+        steps = _steps_between(posixpath.dirname(first), posixpath.dirname(second))
+        return steps <= folders or self._share_kustomization(first, second)
 
     def applied_together(self, first: Place, second: Place) -> bool:
         """Whether two places surely reach the cluster together: they share a file or a kustomization."""
@@ -269,8 +270,10 @@ class Project:
             return
         by_name: dict[tuple[str, str | None, str | None], list[Workload]] = {}
         for workload in self.workloads:
-            if workload.overlay is None and _same_namespace(workload.ref.namespace, budget.ref.namespace) and any(
-                pod.labels and budget.selector.selects(pod.labels) for pod in workload.pods
+            if (
+                workload.overlay is None
+                and _same_namespace(workload.ref.namespace, budget.ref.namespace)
+                and any(pod.labels and budget.selector.selects(pod.labels) for pod in workload.pods)
             ):
                 by_name.setdefault((workload.ref.kind, workload.ref.name, workload.part), []).append(workload)
         for candidates in by_name.values():

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from gpulint.capacity.fit import CapacityError, Prediction, Serving, predict
 from gpulint.capacity.gpu_memory import cuda_memory_mib, slice_memory
-from gpulint.capacity.models import ModelShape, model
+from gpulint.capacity.models import ModelShape, model, variant
 from gpulint.capacity.weights import (
     Range,
     bytes_per_parameter_from_name,
@@ -76,6 +76,11 @@ def weights_of(
     is_copy = shape is None and is_path
     if shape is None:
         shape = model(name.value if name is not engine.model_end else f"/{name.value}")
+    other = variant(name.value) if shape is None else None
+    if other is not None:  # another owner's, by its name a copy
+        shape, method = other
+        is_copy = True
+        quantization = method if method is not None else quantization
     facts = [Fact("model", name.value, name.place)]
     for label, setting in (("quantization", engine.quantization), ("dtype", engine.dtype)):
         if setting is not None and setting.place is not None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gpulint.capacity.fit import CapacityError, Prediction, Serving, predict
 from gpulint.capacity.gpu_memory import cuda_memory_mib, slice_memory
 from gpulint.capacity.kv_cache import bytes_per_element
+from gpulint.capacity.models import ModelShape
 from gpulint.capacity.weights import weights_mib
 from gpulint.hardware.gpus import gpu
 from gpulint.hardware.mig import family_of
@@ -19,7 +20,7 @@ _FLEET = (
     "l4", "a100-sxm4-40gb", "l40s", "a100-sxm4-80gb", "h100-sxm5-80gb", "rtx-pro-6000-bse", "h200-sxm", "b200", "b300",
 )  # fmt: skip
 _SEQUENCES = (256, 64)
-_TENSOR = (2, 4, 8, 16)
+_TENSOR = (2, 4, 8)
 _STEP_TOKENS = 1024
 _MIB = 2**20
 
@@ -116,7 +117,7 @@ def _parallel(server: Server, serving: Serving) -> Iterator[Change]:
     if setting is None or server.tensor_parallel is None or (server.gpus is not None and server.gpus.profile):
         return
     for size in _TENSOR:
-        if size <= server.tensor_parallel or (shape is not None and shape.heads % size):
+        if size <= server.tensor_parallel or (shape is not None and not divides(shape, size)):
             continue
         weights = weights_of(
             server.engine, tensor_parallel=size, pipeline_parallel=serving.pipeline_parallel, shapes=server.shapes
@@ -134,13 +135,27 @@ def _parallel(server: Server, serving: Serving) -> Iterator[Change]:
             return
 
 
+def divides(shape: ModelShape, tensor_parallel: int) -> bool:
+    """Whether vLLM takes this tensor parallel size for a model.
+
+    Sources: vllm/config/model.py (heads), models/llama.py (KV heads), layers/vocab_parallel_embedding.py (the
+    vocabulary padded to 64), layers/quantization/utils/fp8_utils.py (blocks of 128).
+    """
+    tp = tensor_parallel
+    if shape.heads % tp or (shape.kv_heads % tp and tp % shape.kv_heads) or -(-shape.vocab_size // 64) * 64 % tp:
+        return False
+    blocks = shape.quantization is not None and shape.quantization.method == "fp8"
+    width = (shape.expert_intermediate_size if shape.experts else shape.intermediate_size) or 0
+    return not blocks or (width % tp == 0 and width // tp % 128 == 0)
+
+
 def _gpus(server: Server, serving: Serving) -> Iterator[Change]:
     """The smallest GPU of the fleet that holds it."""
     now = serving.gpu_memory.low if serving.gpu_memory is not None else 0.0
     boards = [board for name in _FLEET if (board := gpu(name)) is not None and board.memory_mib is not None]
     for board in sorted(boards, key=lambda each: each.memory_mib or 0):
         memory = cuda_memory_mib(board.memory_mib or 0)
-        if memory.low <= now:
+        if memory.low <= 1.1 * now:  # a board of the same class is no change
             continue
         candidate = replace(
             serving,

@@ -268,8 +268,6 @@ class Workload:
     api_version: str
     place: Place
     pods: list[Pod]
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, Sourced[str]] = field(default_factory=dict)
     replicas: Sourced[int] | None = None
     multi_node: bool = False
     batch: bool = False

@@ -12,6 +12,7 @@ and for files of another format
     def read_file(root: Node, project: Project) -> None
 or, for files that are not YAML, of which the whole text has to hold a word of every group
     def claims_name(name: str) -> bool    by the file's name, in lower case
+    INTERPRETERS: tuple[str, ...]         optional: what the first line may name where the name says nothing
     def read_text(source: Source, project: Project) -> None
 A reader adds what it finds to the project. It never decides whether something is bad.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
@@ -66,12 +68,19 @@ def _text_readers() -> tuple[TextReader, ...]:
     )
 
 
-def text_reader(path: str) -> TextReader | None:
-    """What reads the file of a path, if that is not YAML by its name."""
+def text_reader(path: str, beginning: str) -> TextReader | None:
+    """What reads the file of a path that begins so; None for YAML, which a file is taken for if nothing else fits."""
     if path.endswith(YAML_SUFFIXES):
         return None
     name = path.rpartition("/")[2].lower()
-    return next((reader for reader in _text_readers() if reader.module.claims_name(name)), None)
+    found = next((reader for reader in _text_readers() if reader.module.claims_name(name)), None)
+    if found is None and beginning.startswith("#!"):
+        words = beginning[2:].partition("\n")[0].split()
+        program = next((word.rpartition("/")[2] for word in words if not word.endswith("/env")), "")
+        for reader in _text_readers():
+            if program.startswith(getattr(reader.module, "INTERPRETERS", ())):
+                return reader
+    return found
 
 
 @cache
@@ -91,27 +100,45 @@ def _readers_of_unclaimed(kind: str) -> tuple[Callable[[Manifest, Project], None
     return tuple(reader.read_unclaimed for reader in readers() if hasattr(reader, "read_unclaimed"))
 
 
+class _Need(NamedTuple):
+    """What a document must hold to matter to a reader: one of these kinds (None: any), a word of each group."""
+
+    kinds: frozenset[str] | None
+    groups: tuple[int, ...]
+
+
 @cache
-def _marks() -> tuple[tuple[tuple[str, ...], ...], list[tuple[int, ...]]]:
-    """The different groups of words, and for each different reader the numbers of its groups, smallest first."""
-    groups: dict[tuple[str, ...], int] = {}
-    needs = {
-        tuple(groups.setdefault(group, len(groups)) for group in reader.MARKS)
-        for reader in readers()
-        if not hasattr(reader, "read_text")
-    }
-    found = tuple(groups)
-    # A word or two decide at once about most formats; the long lists are shared and looked up once.
-    ordered = [tuple(sorted(numbers, key=lambda number: (len(found[number]), number))) for numbers in needs]
-    return found, sorted(ordered, key=lambda numbers: (len(found[numbers[0]]), numbers))
+def _needs() -> tuple[tuple[tuple[str, ...], ...], list[_Need]]:
+    """The different groups of words, and what each reader needs: those first that look at their kinds alone."""
+    numbers: dict[tuple[str, ...], int] = {}
+    needs: set[_Need] = set()
+    for reader in readers():
+        if hasattr(reader, "read_text"):
+            continue
+        groups = tuple(numbers.setdefault(group, len(numbers)) for group in sorted(reader.MARKS, key=len))
+        only_objects = not hasattr(reader, "read_file") and not hasattr(reader, "read_unclaimed")
+        kinds = frozenset(kind for _, kind in reader.KINDS) if only_objects else None
+        needs.add(_Need(kinds, groups))
+    ordered = sorted(
+        needs, key=lambda need: (need.kinds is None, len(need.groups), need.groups, sorted(need.kinds or ()))
+    )
+    return tuple(numbers), ordered
+
+
+@cache
+def _kind() -> re.Pattern[str]:
+    return re.compile(r"""kind["']?[ \t]*:[ \t]*["']?(\w+)""")
 
 
 def matters(text: str) -> bool:
-    """Whether a document can hold anything that a reader understands, by the words in it."""
-    groups, needs = _marks()
+    """Whether a document can hold anything that a reader understands, by the kinds and the words in it."""
+    groups, needs = _needs()
+    kinds = frozenset(_kind().findall(text))
     known: dict[int, bool] = {}
-    for numbers in needs:
-        for number in numbers:
+    for need in needs:
+        if need.kinds is not None and need.kinds.isdisjoint(kinds):
+            continue
+        for number in need.groups:
             present = known.get(number)
             if present is None:
                 present = False
@@ -138,9 +165,14 @@ def read(document: Document, project: Project) -> None:
     if manifests:
         project.duplicate_keys += [DuplicateKey(manifests[0].ref, *found) for found in document.duplicate_keys()]
         return
+    read_root(document.root, project)
+
+
+def read_root(root: Node, project: Project) -> None:
+    """Adds what a file of another format says, or the part of an object that stands for one."""
     for reader in readers():
-        if hasattr(reader, "read_file") and reader.claims_file(document.root):
-            reader.read_file(document.root, project)
+        if hasattr(reader, "read_file") and reader.claims_file(root):
+            reader.read_file(root, project)
 
 
 def _read_object(manifest: Manifest, project: Project) -> None:

@@ -139,15 +139,15 @@ def after(word: Word, length: int) -> Word:
                 continue
             piece = Piece(piece.text[cut:], piece.start + cut if is_verbatim else piece.start, piece.end)  # noqa: PLW2901
         pieces.append(piece)
-    return Word(word.node, pieces or [Piece("", start, start)], start, max(start, word.end), many=word.many)
+    if start >= word.end:  # nothing is left: it stands where the word does
+        start = word.start
+    return Word(word.node, pieces or [Piece("", start, start)], start, word.end, many=word.many)
 
 
 class _Run:
     """A container of `docker run`."""
 
-    def __init__(
-        self, options: _Options, words: Sequence[Word], line: CommandLine, env: Mapping[str, EnvVar]
-    ) -> None:
+    def __init__(self, options: _Options, words: Sequence[Word], line: CommandLine, env: Mapping[str, EnvVar]) -> None:
         self.options = options
         self.image = words[options.end]
         self.arguments = list(words[options.end + 1 :])

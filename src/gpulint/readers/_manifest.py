@@ -42,7 +42,7 @@ class Manifest:
         return self.api_version.rpartition("/")[0]
 
     def labels(self) -> dict[str, str]:
-        return {key: value.value for key, value in texts(self.node.at("metadata", "labels")).items()}
+        return plain_texts(self.node.at("metadata", "labels"))
 
     def annotations(self) -> dict[str, Sourced[str]]:
         return texts(self.node.at("metadata", "annotations"))
@@ -121,6 +121,17 @@ def sourced_number(node: Node | None) -> Sourced[float] | None:
     """A number or Kubernetes quantity (`700m`); None for anything else."""
     number = quantity(node.value) if node is not None else None
     return sourced(number, node) if number is not None and node is not None else None
+
+
+def plain_texts(node: Node | None) -> dict[str, str]:
+    """The scalar entries of a mapping without their places."""
+    found: dict[str, str] = {}
+    if node is not None:
+        for key, value in node.items():
+            text = value.text
+            if text is not None:
+                found[key] = text
+    return found
 
 
 def texts(node: Node | None) -> dict[str, Sourced[str]]:

@@ -39,6 +39,8 @@ _VENDORS: tuple[tuple[str, Vendor], ...] = (
     ("google.com/tpu", "google-tpu"),
     ("aws.amazon.com/neuron", "aws-neuron"),
 )
+# The key under which the files stand that a container has from ConfigMaps; no field of Kubernetes is called so.
+FILES = "mounted files"
 ACCELERATOR_WORDS = (*(prefix for prefix, _ in _VENDORS), "resourceClaims", "gke-accelerator")
 # HAMi's and Volcano's shares of a GPU: with them `nvidia.com/gpu` counts virtual devices.
 # Source: Project-HAMi/HAMi docs/config.md (resourceMem, resourceMemPercentage, resourceCores); Volcano's vGPU plugin.
@@ -123,7 +125,8 @@ def read_container(
         variables |= environment(more)
     image = image or sourced_text(node.get("image"))
     place = name.place if name is not None else node.key_place
-    command, args = node.get("command"), node.get("args")
+    command, args, mounted = node.get("command"), node.get("args"), node.get(FILES)
+    files = dict(mounted.items()) if mounted is not None else {}
     launch = Launch(
         image=image,
         command=words_of(command, variables) if command is not None and command.is_sequence else None,
@@ -131,6 +134,7 @@ def read_container(
         env=variables,
         place=place,
         env_known=env_known and node.get("envFrom") is None,
+        files=files,
     )
     container = Container(
         name=name.text if name is not None else None,
@@ -324,9 +328,7 @@ def placement(matches: list[tuple[NodeMatch, Sourced[str]]]) -> Placement | None
 
 def _required_affinity(spec: Node) -> list[Node]:
     """The match expressions of required node affinity, where there is one term: several terms are alternatives."""
-    terms = spec.at(
-        "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
-    )
+    terms = spec.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
     if terms is None or len(list(terms.elements())) != 1:
         return []
     term = terms.element(0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
 from gpulint.readers._manifest import Manifest, text_at
+from gpulint.readers._pods import FILES
 from gpulint.source.environment import with_text
 from gpulint.source.kustomize import CONTAINER_LISTS, Build, Builder, Merged, Resource, rewritten
 from gpulint.source.text import Place
@@ -61,10 +64,11 @@ def _holds(
     if folder in seen or node is None or len(seen) > _MOST_KUSTOMIZATIONS:
         return False
     seen.add(folder)
-    for key in ("resources", "bases", "components"):
+    for key in ("resources", "bases", "components", "patches", "patchesStrategicMerge"):
         entries = node.get(key)
-        for entry in entries.elements() if entries is not None else ():
-            if entry.text is None:
+        for element in entries.elements() if entries is not None else ():
+            entry = element.get("path") or element
+            if entry.text is None or "\n" in entry.text:
                 continue
             path = posixpath.normpath(posixpath.join(folder, entry.text))
             if path in known or ("://" not in entry.text and _holds(builder, path, known, matters, seen)):
@@ -124,7 +128,7 @@ def read_config_maps(project: Project, read: Read) -> None:
     config_maps: dict[str, list[tuple[Manifest, Place]]] = {}
     for path in project.config_map_files if wanted else ():
         source = project.open_file(path)
-        if source is None or not any(name in source.text for name in wanted):
+        if source is None or wanted.isdisjoint(_names().findall(source.text)):
             continue
         for document in documents(source, lambda text: _CONFIG_MAP in text):
             manifest = Manifest.of(document.root) if isinstance(document, Document) else None
@@ -132,6 +136,7 @@ def read_config_maps(project: Project, read: Read) -> None:
                 config_maps.setdefault(manifest.ref.name or "", []).append((manifest, manifest.name_node().place))
     if not config_maps:
         return
+    positions = {id(workload): index for index, workload in enumerate(project.workloads)}
     for awaiting, workloads in project.awaiting:
         manifest = Manifest.of(awaiting)
         assert manifest is not None  # it was read as one
@@ -156,19 +161,28 @@ def read_config_maps(project: Project, read: Read) -> None:
         if len(scratch.workloads) == len(workloads):
             for old, new in zip(workloads, scratch.workloads, strict=True):
                 new.ref = old.ref
-                project.workloads[project.workloads.index(old)] = new
+                project.workloads[positions[id(old)]] = new
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    """The names that a manifest's text gives, in block and flow style and in JSON."""
+    return re.compile(r"""name["']?:[ \t]*["']?([\w.-]+)""")
 
 
 # -- variables
 
 
 def with_environment(node: Node, lookup: Lookup) -> Node | None:
-    """The object with what its containers take from ConfigMaps written in; None where nothing of it is known."""
+    """The object with what its containers take from ConfigMaps written in; None where nothing of it is known.
 
-    def change(key: str, value: Node) -> Node | None:
+    The files of ConfigMaps that a container's command names stand under FILES.
+    """
+
+    def change(key: str, value: Node, holder: Node) -> Node | None:
         if key not in CONTAINER_LISTS:
             return None
-        inner = [_container(element, lookup) if element.is_mapping else None for element in value.elements()]
+        inner = [_container(element, holder, lookup) if element.is_mapping else None for element in value.elements()]
         if not any(inner):
             return None
         return Merged(value, [new or old for new, old in zip(inner, value.elements(), strict=True)])
@@ -176,7 +190,49 @@ def with_environment(node: Node, lookup: Lookup) -> Node | None:
     return rewritten(node, change)
 
 
-def _container(container: Node, lookup: Lookup) -> Node | None:
+def _container(container: Node, pod: Node, lookup: Lookup) -> Node | None:
+    files = _mounted(container, pod, lookup)
+    filled = _with_variables(container, lookup)
+    if not files:
+        return filled
+    found = filled or container
+    return Merged(found, {**dict(found.items()), FILES: Merged(found, files)})
+
+
+def _mounted(container: Node, pod: Node, lookup: Lookup) -> dict[str, Node]:
+    """The files of ConfigMaps that a container has, by their paths, if its command speaks of any of them."""
+    command = "\n".join(
+        element.text or "" for key in ("command", "args") for element in _elements(container, key) if element.text
+    )
+    found: dict[str, Node] = {}
+    mounts = [(text_at(mount, "mountPath"), mount) for mount in _elements(container, "volumeMounts")]
+    if not any(path is not None and path.rstrip("/") in command for path, _ in mounts):
+        return found
+    for path, mount in mounts:
+        name, part = text_at(mount, "name"), text_at(mount, "subPath")
+        if path is None:
+            continue
+        volume = next((each for each in _elements(pod, "volumes") if text_at(each, "name") == name), None)
+        for config_map in _config_maps(volume):
+            data = lookup(text_at(config_map, "name") or "")
+            items = {text_at(item, "key"): text_at(item, "path") for item in _elements(config_map, "items")}
+            for key, value in (data or {}).items():
+                file = items.get(key) if items else key
+                if value is None or file is None or (part is not None and file != part):
+                    continue
+                found[path if part is not None else f"{path.rstrip('/')}/{file}"] = value
+    return found
+
+
+def _config_maps(volume: Node | None) -> list[Node]:
+    """The references to ConfigMaps of a volume, alone or projected with others."""
+    if volume is None:
+        return []
+    sources = [volume, *_elements(volume.get("projected") or volume, "sources")]
+    return [reference for source in sources if (reference := source.get("configMap")) is not None]
+
+
+def _with_variables(container: Node, lookup: Lookup) -> Node | None:
     env, env_from = container.get("env"), container.get("envFrom")
     entries: dict[str, Node] = {}
     unresolved: list[Node] = []
@@ -220,6 +276,12 @@ def _entry(face: Node, name: str, value: Node | None) -> Node:
     if value is None:
         return Merged(_mapping(face), {"name": with_text(face, name, face.key_place), "valueFrom": _mapping(face)})
     return Merged(_mapping(face), {"name": with_text(value, name, value.key_place), "value": value})
+
+
+def _elements(node: Node, key: str) -> list[Node]:
+    """The elements of the list below a key."""
+    child = node.get(key)
+    return list(child.elements()) if child is not None else []
 
 
 def _mapping(face: Node) -> Node:

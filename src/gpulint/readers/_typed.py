@@ -40,7 +40,9 @@ def engine_of(argv: Sequence[str], version: str | None = None) -> Engine:
     Raises NotAnEngine.
     """
     nodes = _nodes(argv)
-    words = [Word(node, [Piece(text, 0, len(text))], 0, len(node.text or "")) for node, text in zip(nodes, argv)]
+    words = [
+        Word(node, [Piece(text, 0, len(text))], 0, len(node.text or "")) for node, text in zip(nodes, argv, strict=True)
+    ]
     env: dict[str, EnvVar] = {}
     while words and re.match(r"[A-Za-z_]\w*=", words[0].text or ""):
         name, _, value = (words[0].text or "").partition("=")

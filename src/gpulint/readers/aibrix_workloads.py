@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpulint import engines
 from gpulint.model.project import Project
 from gpulint.model.workload import Pod, Workload
-from gpulint.readers._manifest import Manifest, count, sourced_int, text_at, texts
+from gpulint.readers._manifest import Manifest, count, plain_texts, sourced_int, text_at
 from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
 from gpulint.readers.kuberay import read_cluster
 from gpulint.source.yaml import Node
@@ -49,7 +49,7 @@ def _pod(holder: Node, role: str | None) -> Pod | None:
     if spec is None or not spec.is_mapping:
         return None
     pod = read_pod(spec, role=role, per_group=count(holder.get("podGroupSize"), default=1))
-    pod.labels = {key: value.value for key, value in texts(holder.at("template", "metadata", "labels")).items()}
+    pod.labels = plain_texts(holder.at("template", "metadata", "labels"))
     return pod
 
 
@@ -75,8 +75,6 @@ def _add(
             api_version=manifest.api_version,
             place=(name or manifest.name_node()).place,
             pods=pods,
-            labels=manifest.labels(),
-            annotations=manifest.annotations(),
             replicas=sourced_int(replicas.get("replicas")) if replicas is not None else None,
             multi_node=multi_node,
             part=part,

@@ -12,6 +12,7 @@ from gpulint.engines.launch import Launch, Word
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import Container, EnvVar, GpuRequest, Pod, SharedMemory, Vendor, Workload
+from gpulint.readers._docker import DEVICE_FILES, DEVICES, RUNTIMES, SHARED_MEMORY, ids_count, size_mib
 from gpulint.readers._manifest import sourced, sourced_int, text_at
 from gpulint.readers._pods import capabilities
 from gpulint.source.shell import Piece, holds_several, joined
@@ -26,14 +27,6 @@ _TOP_LEVEL = frozenset(
     {"configs", "include", "models", "name", "networks", "secrets", "services", "version", "volumes"}
 )
 _VENDORS: dict[str, Vendor] = {"nvidia": "nvidia", "cdi": "nvidia", "amdgpu": "amd", "amd": "amd"}
-# What the messages call a reserved device: `GPU devices: 2`.
-_DEVICES = "GPU devices"
-_RUNTIMES: dict[str, tuple[Vendor, str]] = {
-    "nvidia": ("nvidia", "NVIDIA_VISIBLE_DEVICES"),
-    "habana": ("habana", "HABANA_VISIBLE_DEVICES"),
-}
-_DEVICE_FILES: dict[str, Vendor] = {"/dev/kfd": "amd", "/dev/nvidia0": "nvidia"}
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _LARGEST_VALUE = _LONGEST_COMMAND = 32 * 1024
 _MOST_COUNTED = 1024
 
@@ -111,7 +104,7 @@ class _Service:
             env=self.env,
             engine=engines.read(launch),
             shared_memory=self.shared_memory(),
-            memory_limit_mib=_mib(
+            memory_limit_mib=size_mib(
                 self.text(node.get("mem_limit") or node.at("deploy", "resources", "limits", "memory"))
             ),
             capabilities=capabilities(node.get("cap_add")),
@@ -201,7 +194,7 @@ class _Service:
         listed = list(reserved.elements()) if reserved is not None else []
         shorthand = self.node.get("gpus")
         if shorthand is not None and shorthand.text == "all":
-            return [GpuRequest(_DEVICES, "nvidia", None, shorthand.place, shorthand.key_place)]
+            return [GpuRequest(DEVICES, "nvidia", None, shorthand.place, shorthand.key_place)]
         if shorthand is not None:
             listed += shorthand.elements()
         found = [request for device in listed if (request := self.device(device, shorthand)) is not None]
@@ -222,9 +215,9 @@ class _Service:
             return None
         ids, count = device.get("device_ids"), device.get("count")
         if ids is not None:
-            return GpuRequest(_DEVICES, vendor, self.ids(ids), ids.place, ids.key_place)
+            return GpuRequest(DEVICES, vendor, self.ids(ids), ids.place, ids.key_place)
         at = count if count is not None else device
-        return GpuRequest(_DEVICES, vendor, _count(self.text(count)), at.place, at.key_place)
+        return GpuRequest(DEVICES, vendor, _count(self.text(count)), at.place, at.key_place)
 
     def ids(self, node: Node) -> int | None:
         """How many devices a list of ids names; None where one is unknown, all, or a MIG slice."""
@@ -237,44 +230,42 @@ class _Service:
     def devices_of_runtime(self) -> list[GpuRequest]:
         """The runtime gives the devices that a variable names; without it those that the image names, often all."""
         runtime = self.node.get("runtime")
-        known = _RUNTIMES.get(runtime.text or "") if runtime is not None else None
+        known = RUNTIMES.get(runtime.text or "") if runtime is not None else None
         if known is None or runtime is None:
             return []
         vendor, variable = known
         given = self.env.get(variable)
         if given is None:
-            return [GpuRequest(_DEVICES, vendor, None, runtime.place, runtime.key_place)]
+            return [GpuRequest(DEVICES, vendor, None, runtime.place, runtime.key_place)]
         value = given.value
         if value is not None and value.strip() in ("", "none", "void"):
             return []
-        ids = value.split(",") if value is not None else []
-        counted = bool(ids) and all(re.fullmatch(r"\s*(\d+|GPU-[\w-]+)\s*", each) for each in ids)
-        return [GpuRequest(_DEVICES, vendor, len(ids) if counted else None, given.place, given.key_place)]
+        return [GpuRequest(DEVICES, vendor, ids_count(value), given.place, given.key_place)]
 
     def device_files(self) -> list[GpuRequest]:
         devices = self.node.get("devices")
         for element in devices.elements() if devices is not None else ():
             file = (element.text or "").partition(":")[0]
-            if file in _DEVICE_FILES or file.startswith("nvidia.com/gpu="):
-                return [GpuRequest(_DEVICES, _DEVICE_FILES.get(file, "nvidia"), None, element.place, element.key_place)]
+            if file in DEVICE_FILES or file.startswith("nvidia.com/gpu="):
+                return [GpuRequest(DEVICES, DEVICE_FILES.get(file, "nvidia"), None, element.place, element.key_place)]
         return []
 
     def shared_memory(self) -> SharedMemory | None:
         size = self.node.get("shm_size")
         if size is not None:
-            return SharedMemory("Memory", _mib(self.text(size)), size.place)
+            return SharedMemory("Memory", size_mib(self.text(size)), size.place)
         ipc = self.node.get("ipc")
         if ipc is not None and ipc.text not in (None, "private", "host"):
             return SharedMemory("unknown", None, ipc.place)
         for element in _listed(self.node.get("tmpfs")):
             path, _, options = (element.text or "").partition(":")
-            if path == _SHARED_MEMORY:
+            if path == SHARED_MEMORY:
                 limit = next((each[5:] for each in options.split(",") if each.startswith("size=")), None)
-                return SharedMemory("Memory", _mib(limit), element.place)
+                return SharedMemory("Memory", size_mib(limit), element.place)
         for element in _listed(self.node.get("volumes")):
             text = element.text if element.is_scalar else text_at(element, "target")
-            if text is not None and _SHARED_MEMORY in text:
-                host = text.startswith(f"{_SHARED_MEMORY}:") or text_at(element, "source") == _SHARED_MEMORY
+            if text is not None and SHARED_MEMORY in text:
+                host = text.startswith(f"{SHARED_MEMORY}:") or text_at(element, "source") == SHARED_MEMORY
                 return SharedMemory("host" if host else "unknown", None, element.place)
         return None
 
@@ -290,14 +281,6 @@ def _count(text: str | None) -> int | None:
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 4:
         return None
     return int(text) if 0 < int(text) <= _MOST_COUNTED else None
-
-
-def _mib(text: str | None) -> float | None:
-    """MiB of a size: units b, k, m, g, with or without a b behind, are binary. Source: Compose specification."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)i?b?", (text or "").strip().lower())
-    if match is None:
-        return None
-    return float(match[1]) * 1024.0 ** ("bkmgt".index(match[2] or "b") - 2)
 
 
 # -- text

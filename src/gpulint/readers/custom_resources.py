@@ -43,8 +43,6 @@ def read_unclaimed(manifest: Manifest, project: Project) -> None:
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=pods,
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         replicas=sourced_int(manifest.node.at("spec", "replicas")) if is_whole else None,
         multi_node=not is_whole,
         batch=manifest.kind.endswith(("Job", "Run", "Workflow")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpulint.model.project import Project
-from gpulint.readers._manifest import Manifest, sourced_text, text_at, texts
+from gpulint.readers._manifest import Manifest, plain_texts, sourced_text, text_at
 from gpulint.readers._pods import elements
 from gpulint.source.yaml import Node
 
@@ -39,7 +39,7 @@ def label_selector(node: Node | None) -> LabelSelector | None:
 
     if node is None or not node.is_mapping:
         return None
-    labels = {key: value.value for key, value in texts(node.get("matchLabels")).items()}
+    labels = plain_texts(node.get("matchLabels"))
     expressions = []
     for element in elements(node, "matchExpressions"):
         key, operator, values = text_at(element, "key"), text_at(element, "operator"), element.get("values")

@@ -147,12 +147,13 @@ def _program(instruction: Instruction, stage: _Stage, node: Node) -> list[Word]:
         return [Word(node, [Piece(value, start, end)], start, end) for value, start, end in strings]
     text = instruction.text
     start, end = text.origin(0, len(text.text))
-    return [*(Word(node, [Piece(word, start, start)], start, start) for word in stage.shell), Word(node, text.pieces, start, end)]
+    return [
+        *(Word(node, [Piece(word, start, start)], start, start) for word in stage.shell),
+        Word(node, text.pieces, start, end),
+    ]
 
 
-def _pairs(
-    instruction: Instruction, node: Node, values: Mapping[str, str | None]
-) -> list[tuple[str, Word | None]]:
+def _pairs(instruction: Instruction, node: Node, values: Mapping[str, str | None]) -> list[tuple[str, Word | None]]:
     """The names and values of ENV and ARG; None where ARG gives no value."""
     text = instruction.text
     legacy = re.match(r"([^\s=]+)\s+(.*)", text.text, re.DOTALL)

@@ -61,8 +61,6 @@ def _read_component(
         api_version=manifest.api_version,
         place=place,
         pods=[pod],
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         replicas=sourced_int(component.get("replicas")),
         multi_node=nodes is None or nodes > 1,
         part=part,

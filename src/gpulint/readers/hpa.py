@@ -9,10 +9,10 @@ from gpulint.model.values import ObjectRef, Sourced
 from gpulint.readers._manifest import (
     Manifest,
     number_or_none,
+    plain_texts,
     sourced_int,
     sourced_number,
     text_at,
-    texts,
 )
 from gpulint.source.text import Place
 from gpulint.source.yaml import Node
@@ -123,7 +123,7 @@ def _metric(element: Node) -> ScalingMetric | None:
         container=text_at(block, "container"),
         target_type=target_type,
         threshold=threshold,
-        selector={key: value.value for key, value in texts(block.at("metric", "selector", "matchLabels")).items()},
+        selector=plain_texts(block.at("metric", "selector", "matchLabels")),
     )
 
 

@@ -50,8 +50,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
             api_version=manifest.api_version,
             place=manifest.name_node().place,
             pods=found,
-            labels=manifest.labels(),
-            annotations=manifest.annotations(),
             multi_node=len(found) > 1 or found[0].per_group != 1,
             batch=True,
         )

@@ -34,8 +34,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=[pod],
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         replicas=sourced_int(manifest.node.at("spec", "replicas")) if is_set else None,
         multi_node=pod.per_group != 1,
     )

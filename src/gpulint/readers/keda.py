@@ -89,8 +89,6 @@ def _read_jobs(spec: Node, manifest: Manifest, project: Project) -> None:
             api_version=manifest.api_version,
             place=place,
             pods=[pod],
-            labels=manifest.labels(),
-            annotations=manifest.annotations(),
             batch=True,
         )
         if workload.uses_gpus or workload.engines:

@@ -55,8 +55,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=[pod],
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
     )
     project.workloads.append(workload)
     annotations = texts(template.at("metadata", "annotations"))

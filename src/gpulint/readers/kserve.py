@@ -82,8 +82,6 @@ def _add(
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=pods,
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         replicas=replicas,
         multi_node=len(pods) > 1,
     )

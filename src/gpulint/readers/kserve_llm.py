@@ -40,8 +40,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
             api_version=manifest.api_version,
             place=manifest.name_node().place,
             pods=pods,
-            labels=manifest.labels(),
-            annotations=manifest.annotations(),
             replicas=sourced_int(node.get("replicas")),
             multi_node=node.get("worker") is not None,
             part=role or ("decode" if prefill is not None else None),

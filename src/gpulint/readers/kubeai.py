@@ -49,8 +49,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=[pod],
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         replicas=sourced_int(spec.get("replicas")),
     )
     project.workloads.append(workload)

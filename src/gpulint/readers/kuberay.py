@@ -39,8 +39,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=pods,
-        labels=manifest.labels(),
-        annotations=manifest.annotations(),
         multi_node=len(pods) > 1 or pods[0].per_group != 1,
         batch=manifest.kind in ("RayJob", "RayCronJob"),
     )

@@ -96,7 +96,7 @@ def _schema_errors(root: Node) -> list[SchemaError]:
 
 
 def _nearest(error: Any) -> Any:  # noqa: ANN401
-    """Of the alternatives that a value fits none of, the one it comes closest to, unless the schema has words for all."""
+    """Of alternatives that a value fits none of, the one it comes closest to, unless the schema has words for all."""
     from jsonschema.exceptions import best_match
 
     return error if "errorMessage" in error.schema or not error.context else best_match([error])

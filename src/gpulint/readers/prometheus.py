@@ -7,7 +7,7 @@ from gpulint.model.monitoring import Alert, Expression, RecordingRule
 from gpulint.model.project import Project
 from gpulint.model.quantity import duration_s
 from gpulint.model.values import ObjectRef
-from gpulint.readers._manifest import Manifest, embedded_files, text_at, texts
+from gpulint.readers._manifest import Manifest, embedded_files, plain_texts, text_at
 from gpulint.source.yaml import Node
 
 # A word of each file that watches GPUs or what runs on them.
@@ -96,7 +96,7 @@ def _read_rule(rule: Node, ref: ObjectRef, project: Project) -> None:
                 place=alert.place,
                 expression=expression,
                 for_s=duration_s(text_at(rule, "for")) if rule.get("for") is not None else 0.0,
-                labels={key: value.value for key, value in texts(rule.get("labels")).items()},
-                annotations={key: value.value for key, value in texts(rule.get("annotations")).items()},
+                labels=plain_texts(rule.get("labels")),
+                annotations=plain_texts(rule.get("annotations")),
             )
         )

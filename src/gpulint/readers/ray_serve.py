@@ -14,6 +14,7 @@ from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Setting
 from gpulint.model.workload import Container, Placement, Pod, Workload
 from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, text_at
+from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
 WORDS = ("llm_configs", "llm_config", "prefill_config", "decode_config", "ray_actor_options")
@@ -58,13 +59,21 @@ def read_file(root: Node, project: Project) -> None:
         return
     applications = root.get("applications")
     file = root.document.source.path.rpartition("/")[2]
-    workload = Workload(
-        ref=ObjectRef("Ray Serve config", None, file),
-        api_version="",
-        place=applications.key_place if applications is not None else root.place,
-        pods=pods,
-        multi_node=True,
-    )
+    place = applications.key_place if applications is not None else root.place
+    _add(deployments, pods, ObjectRef("Ray Serve config", None, file), place, project)
+
+
+def add_configs(configs: Sequence[Node], ref: ObjectRef, project: Project) -> None:
+    """Adds the models of these LLMConfigs as one workload."""
+    deployments = [_deployment(config, []) for config in configs]
+    pods = [deployment.pod for deployment in deployments if deployment.pod is not None]
+    _add(deployments, pods, ref, pods[0].place, project)
+
+
+def _add(
+    deployments: Sequence[ServeDeployment], pods: list[Pod], ref: ObjectRef, place: Place, project: Project
+) -> None:
+    workload = Workload(ref=ref, api_version="", place=place, pods=pods, multi_node=True)
     project.workloads.append(workload)
     add_autoscalers(deployments, workload, project)
 
@@ -74,10 +83,7 @@ def read_applications(root: Node, cluster: Sequence[Pod]) -> list[ServeDeploymen
     applications = root.get("applications")
     found = []
     for application in applications.elements() if applications is not None else ():
-        for config in _llm_configs(application.get("args")):
-            deployment = config.get("deployment_config")
-            scaling = deployment.get("autoscaling_config") if deployment is not None else None
-            found.append(ServeDeployment(_llm_pod(config, cluster), scaling, max_ongoing=_max_ongoing(deployment)))
+        found += [_deployment(config, cluster) for config in _llm_configs(application.get("args"))]
         deployments = application.get("deployments")
         for deployment in deployments.elements() if deployments is not None else ():
             gpus = number_or_none(deployment.at("ray_actor_options", "num_gpus"))
@@ -85,6 +91,13 @@ def read_applications(root: Node, cluster: Sequence[Pod]) -> list[ServeDeploymen
                 scaling = deployment.get("autoscaling_config")
                 found.append(ServeDeployment(None, scaling, gpus, _max_ongoing(deployment)))
     return found
+
+
+def _deployment(config: Node, cluster: Sequence[Pod]) -> ServeDeployment:
+    """The deployment of an LLMConfig."""
+    deployment = config.get("deployment_config")
+    scaling = deployment.get("autoscaling_config") if deployment is not None else None
+    return ServeDeployment(_llm_pod(config, cluster), scaling, max_ongoing=_max_ongoing(deployment))
 
 
 def add_autoscalers(deployments: Sequence[ServeDeployment], workload: Workload, project: Project) -> None:

@@ -8,15 +8,18 @@ from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
 from gpulint.readers._commands import read_lines, whole
 from gpulint.source.shell import Heredoc, Piece, Script, basename
-from gpulint.source.text import Source
+from gpulint.source.text import NodePath, Place, Source
 from gpulint.source.yaml import Document, documents
 
 _MANIFEST = "apiVersion:"
 MARKS = ((_MANIFEST, "--gpus", "--runtime", "nvidia.com/gpu=", *engines.marks()),)
-_SUFFIXES = (".sh", ".bash")
+INTERPRETERS = ("ash", "bash", "dash", "ksh", "sh", "zsh")
+_SUFFIXES = (".sh", ".bash", ".ksh", ".zsh")
 # What reads commands from its standard input, and files that are written to be run.
 _INTERPRETERS = frozenset({"bash", "sbatch", "sh", "ssh", "sudo", "zsh"})
 _DEEPEST = 2
+# A reference that no container can resolve, and that may stand anywhere in YAML.
+_UNKNOWN = "$(?)"
 
 
 def claims_name(name: str) -> bool:
@@ -37,17 +40,13 @@ def _read(script: Script, source: Source, project: Project, launches: bool, dept
     if launches:
         read_lines(lines, {}, ObjectRef("shell script", None, basename(source.path)), node, project)
     for heredoc in heredocs:
-        inner = _of_heredoc(heredoc, script, source)
-        if _MANIFEST in inner.text:
-            _read_manifests(inner, source, project)
-        elif depth < _DEEPEST and _is_run(heredoc) and any(mark in inner.text for mark in MARKS[0][1:]):
-            _read(inner, source, project, True, depth + 1)
-
-
-def _of_heredoc(heredoc: Heredoc, script: Script, source: Source) -> Script:
-    """The text of a here-document, with the offsets of the file."""
-    pieces = [Piece(piece.text, *script.origin(piece.start, piece.end)) for piece in heredoc.pieces]
-    return Script(pieces, source.text)
+        pieces = [Piece(piece.text, *script.origin(piece.start, piece.end)) for piece in heredoc.pieces]
+        if any(_MANIFEST in (piece.text or "") for piece in pieces):
+            _read_manifests(pieces, source, project)
+        elif depth < _DEEPEST and _is_run(heredoc):
+            inner = Script(pieces, source.text)
+            if any(mark in inner.text for mark in MARKS[0][1:]):
+                _read(inner, source, project, True, depth + 1)
 
 
 def _is_run(heredoc: Heredoc) -> bool:
@@ -59,13 +58,27 @@ def _is_run(heredoc: Heredoc) -> bool:
     return program in _INTERPRETERS or target.endswith((*_SUFFIXES, ".slurm", ".sbatch"))
 
 
-def _read_manifests(script: Script, source: Source, project: Project) -> None:
-    """Reads the documents of a here-document, each character with its place in the script."""
-    text = script.text
-    offsets = [script.origin(at, at + 1)[0] for at in range(len(text))]
-    offsets.append(script.origin(max(len(text) - 1, 0), len(text))[1])
-    for found in documents(Source(source.path, text), readers.matters):
+class _Filled(Document):
+    """A document of a here-document, each part of it with its place in the script."""
+
+    __slots__ = ("script", "start")
+
+    def __init__(self, found: Document, script: Script, source: Source) -> None:
+        super().__init__(source, found.index, found.text, 0, found.root.raw)
+        self.script = script
+        self.start = found.locate(0)
+
+    def locate(self, offset: int) -> int:
+        return self.script.origin(self.start + offset, self.start + offset)[0]
+
+    def place(self, start: int, end: int, path: NodePath | None) -> Place:
+        return Place(self.source, *self.script.origin(self.start + start, self.start + end), path)
+
+
+def _read_manifests(pieces: list[Piece], source: Source, project: Project) -> None:
+    """Reads the documents of a here-document; what the shell fills in is unknown to them where it is to us."""
+    filled = [Piece(_UNKNOWN, piece.start, piece.end) if piece.text is None else piece for piece in pieces]
+    script = Script(filled, source.text)
+    for found in documents(Source(source.path, script.text), readers.matters):
         if isinstance(found, Document):
-            start = found.locate(0)
-            placed = offsets[start : start + len(found.text) + 1]
-            readers.read(Document(source, found.index, found.text, placed, found.root.raw), project)
+            readers.read(_Filled(found, script, source), project)

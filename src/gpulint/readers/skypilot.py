@@ -159,7 +159,7 @@ def _choice(text: str, count: str | None, place: Place, node: Node) -> _Choice:
 
 
 def _boards(name: str) -> tuple[Gpu, ...]:
-    """The boards of a name in SkyPilot's catalog, where a bare name is the smaller board and the larger has its size."""
+    """The boards of a name in SkyPilot's catalog, where a bare name is the smaller board of two."""
     boards = gpus_named(name)
     smallest = min((board.memory_mib or 0 for board in boards), default=0)
     return tuple(board for board in boards if board.memory_mib == smallest) if name in _SMALLER else boards

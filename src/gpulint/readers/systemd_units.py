@@ -61,7 +61,11 @@ def _command(start: systemd.Setting, env: dict[str, EnvVar], node: Node) -> list
         return []
     first = words[0]
     stripped = (first.text or "").lstrip(_PREFIXES)
-    found = [Word(node, [Piece(stripped or None, first.end - len(stripped), first.end)], first.end - len(stripped), first.end)]
+    found = [
+        Word(
+            node, [Piece(stripped or None, first.end - len(stripped), first.end)], first.end - len(stripped), first.end
+        )
+    ]
     for word in words[1:]:
         if not any("$" in (piece.text or "") for piece in word.pieces):
             found.append(Word(node, word.pieces, word.start, word.end))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gpulint import engines
 from gpulint.model.project import Project
 from gpulint.model.workload import Pod, Rollout, Workload
-from gpulint.readers._manifest import Manifest, sourced_int, sourced_text, text_at, texts
+from gpulint.readers._manifest import Manifest, plain_texts, sourced_int, sourced_text, text_at
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.source.yaml import Node
 
@@ -58,8 +58,6 @@ def read_object(manifest: Manifest, project: Project) -> None:
             api_version=manifest.api_version,
             place=manifest.name_node().place,
             pods=pods,
-            labels=manifest.labels(),
-            annotations=manifest.annotations(),
             replicas=sourced_int(manifest.node.at("spec", "replicas")),
             multi_node=multi_node,
             batch=identity in _SHAPES and _SHAPES[identity].batch,
@@ -85,8 +83,8 @@ def _template_pods(manifest: Manifest, shape: _Shape) -> list[Pod]:
     if template is None or spec is None or not spec.is_mapping:
         return []
     pod = read_pod(spec)
-    pod.labels = {key: value.value for key, value in texts(template.at("metadata", "labels")).items()}
-    pod.annotations = {key: value.value for key, value in texts(template.at("metadata", "annotations")).items()}
+    pod.labels = plain_texts(template.at("metadata", "labels"))
+    pod.annotations = plain_texts(template.at("metadata", "annotations"))
     # The API server refuses these kinds without a selector: such a document is a patch of another one.
     if manifest.ref.name is None or (shape.selector_required and manifest.node.at("spec", "selector") is None):
         pod.complete = False

@@ -58,6 +58,7 @@ def rule(name: str) -> Callable[[C], C]:
     return declare
 
 
+@cache
 def rule_names() -> dict[str, str]:
     """Every rule's name and its family, without importing any rule; sorted by family, then name."""
     folder = os.path.dirname(os.path.abspath(__file__))

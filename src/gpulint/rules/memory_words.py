@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gpulint.finding import Evidence
@@ -30,6 +31,7 @@ def evidence_of(facts: Iterable[Fact]) -> list[Evidence]:
     return [Evidence(fact.label, fact.value, fact.place) for fact in facts]
 
 
+@cache  # several rules ask for the same engine
 def predicted(engine: Engine) -> Server | None:
     """The server of an engine on whole GPUs that are known; None without a prediction, and on MIG slices."""
     if engine.container.mig_slice is not None or not engine.sole:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
 from typing import NamedTuple
 
 from gpulint.source.shell import Piece, Script
@@ -46,7 +45,7 @@ class Instruction(NamedTuple):
         at = 1
         for value in values:
             start = text.index('"', at) + 1
-            _, at = scanstring(text, start)
+            _, at = json.JSONDecoder().raw_decode(text, start - 1)
             begin, end = self.text.origin(start, at - 1) if at - 1 > start else self.text.origin(start - 1, at)
             found.append((value, begin, end))
         return found

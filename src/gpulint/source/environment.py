@@ -13,7 +13,7 @@ from gpulint.source.yaml import Document, Node
 _LONGEST_CHARS = 256 * 1024
 
 
-class _Mark:
+class Mark:
     """What `Node` asks of a parser's mark: an offset."""
 
     __slots__ = ("index",)
@@ -24,7 +24,7 @@ class _Mark:
 
 def _raw(value: str, start: int, end: int) -> ScalarNode:
     # The tag of a string: `MAX_LEN=1e3` is text to whoever reads the file.
-    return ScalarNode("tag:yaml.org,2002:str", value, _Mark(start), _Mark(end))  # type: ignore[arg-type]
+    return ScalarNode("tag:yaml.org,2002:str", value, Mark(start), Mark(end))  # type: ignore[arg-type]
 
 
 def text_node(source: Source, value: str, start: int, end: int, key: tuple[str, int, int] | None = None) -> Node:

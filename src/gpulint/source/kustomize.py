@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gpulint.source.environment import variables, with_text
+from gpulint.source.environment import text_node, variables, with_text
 from gpulint.source.text import Source
 from gpulint.source.yaml import Document, Node, documents
 
@@ -96,10 +96,14 @@ class Resource:
 
 @dataclass(slots=True, eq=False)
 class Build:
-    """What a kustomization builds: objects, and the ConfigMaps that it generates, by name and key (None: unknown)."""
+    """What a kustomization builds: objects, and the ConfigMaps that it generates, by name and key (None: unknown).
+
+    `remote` says that it takes in objects which are not in the project: a patch of one of those stands for it.
+    """
 
     resources: list[Resource] = field(default_factory=list)
     config_maps: dict[str, dict[str, Node | None]] = field(default_factory=dict)
+    remote: bool = False
 
 
 class _UnfollowedError(Exception):
@@ -120,15 +124,22 @@ class Room:
             raise _UnfollowedError
 
 
-def rewritten(node: Node, change: Callable[[str, Node], Node | None]) -> Node | None:
-    """The node with every list below a key replaced that `change` gives another one for; None where that is none."""
+# Gives another list for the one below a key of a mapping; None where it stays.
+Change = Callable[[str, Node, Node], Node | None]
+
+
+def rewritten(node: Node, change: Change) -> Node | None:
+    """The node with every list below a key replaced that `change` gives another one for; None where that is none.
+
+    `change` is called with the key, the list and the mapping that holds them.
+    """
     try:
         return _rewritten(node, change, Room(), 0)
     except _UnfollowedError:
         return None
 
 
-def _rewritten(node: Node, change: Callable[[str, Node], Node | None], room: Room, depth: int) -> Node | None:
+def _rewritten(node: Node, change: Change, room: Room, depth: int) -> Node | None:
     room.enter(depth)
     if node.is_sequence:
         inner = [_rewritten(element, change, room, depth + 1) for element in node.elements() if not element.is_scalar]
@@ -140,7 +151,7 @@ def _rewritten(node: Node, change: Callable[[str, Node], Node | None], room: Roo
     for key, value in node.items():
         changed = None
         if value.is_sequence:
-            changed = change(key, value)
+            changed = change(key, value, node)
         if changed is None and not value.is_scalar and key not in _NO_PODS:
             changed = _rewritten(value, change, room, depth + 1)
         if changed is not None:
@@ -196,6 +207,7 @@ class Builder:
             return build
         for entry in [*_texts(node, "resources"), *_texts(node, "bases")]:
             if _is_remote(entry):
+                build.remote = True
                 continue
             path = posixpath.normpath(posixpath.join(folder, entry))
             roots = self.roots(path) if path.endswith((".yaml", ".yml", ".json")) else []
@@ -228,7 +240,7 @@ class Builder:
         if any(node.get(key) is not None for key in _PLUGINS):
             _forget(build.resources)
         for patch in self._patches(node, folder):
-            patch(build.resources)
+            patch(build)
         _rename(node, build.resources)
         _set_replicas(node, build.resources)
         _set_images(node, build.resources)
@@ -247,7 +259,11 @@ class Builder:
             if behavior is not None and behavior.text == "merge":
                 data = dict(build.config_maps.get(name.text, {}))
             for entry in _texts(generator, "files"):
-                data[entry.partition("=")[0] if "=" in entry else posixpath.basename(entry)] = None
+                key, equals, path = entry.partition("=")
+                source = self.open_file(posixpath.normpath(posixpath.join(folder, path if equals else entry)))
+                data[key if equals else posixpath.basename(entry)] = (
+                    text_node(source, source.text, 0, len(source.text)) if source is not None else None
+                )
             for entry in [*_texts(generator, "envs"), *_text(generator, "env")]:
                 path = posixpath.normpath(posixpath.join(folder, entry))
                 source = self.open_file(path)
@@ -266,7 +282,7 @@ class Builder:
 
     # -- patches
 
-    def _patches(self, node: Node, folder: str) -> Iterator[Callable[[list[Resource]], None]]:
+    def _patches(self, node: Node, folder: str) -> Iterator[Callable[[Build], None]]:
         for entry in _elements(node, "patchesStrategicMerge"):
             text = entry.text or ""
             roots = _embedded(entry) if "\n" in text else self._file(text, folder)
@@ -328,6 +344,7 @@ class Builder:
 def _take_in(build: Build, other: Build) -> None:
     build.resources += other.resources
     build.config_maps.update(other.config_maps)
+    build.remote = build.remote or other.remote
 
 
 def _objects(root: Node) -> Iterator[Resource]:
@@ -416,14 +433,18 @@ class _Patch:
         self.content = content
         self.target = target
 
-    def apply(self, resources: list[Resource]) -> None:
-        content = self.content
+    def apply(self, build: Build) -> None:
+        content, resources = self.content, build.resources
         if self.target is not None:
             chosen = _selected(self.target, resources)
         elif content is not None and (own := Resource.of(content)) is not None:
             chosen = [r for r in resources if (r.kind, r.group) == (own.kind, own.group) and own.names & r.names]
         else:
             chosen = []
+        own = Resource.of(content) if content is not None and content.is_mapping else None
+        if not chosen and build.remote and own is not None and own.names:
+            own.changed = True
+            resources.append(own)
         for resource in chosen:
             try:
                 if content is None:
@@ -588,8 +609,8 @@ def _set_images(node: Node, resources: list[Resource]) -> None:
                 resource.node, resource.changed = changed, True
 
 
-def _image_setter(name: str, entry: Node) -> Callable[[str, Node], Node | None]:
-    def change(key: str, value: Node) -> Node | None:
+def _image_setter(name: str, entry: Node) -> Change:
+    def change(key: str, value: Node, _holder: Node) -> Node | None:
         if key not in CONTAINER_LISTS:
             return None
         elements = [(_container_with_image(e, name, entry) if e.is_mapping else None) for e in value.elements()]

@@ -192,8 +192,18 @@ def script_index(words: Sequence[HasText]) -> int | None:
     return None
 
 
-def file_index(words: Sequence[HasText]) -> int | None:
-    """The index of the script's file in `/run.sh …` or `bash -e /run.sh …`; None where that is no certain place."""
+def file_indices(words: Sequence[HasText]) -> Iterator[int]:
+    """Where the file of a script may stand: in `/run.sh …`, `bash -e /run.sh …`, `exec tini -- /run.sh …`."""
+    for at in programs(words):
+        index = _file_index(words[at:])
+        if index is not None:
+            yield at + index
+        text = words[at].text or ""
+        if not (text.startswith("-") or "=" in text or text.isdigit() or basename(text) in _WRAPPERS):
+            return
+
+
+def _file_index(words: Sequence[HasText]) -> int | None:
     if basename(words[0].text) not in _SHELLS:
         return 0
     for index, word in enumerate(words[1:], start=1):

@@ -155,6 +155,7 @@ def _filled(piece: Piece, env: Mapping[str, str | None]) -> list[Piece]:
     while (dollar := text.find("$", at)) >= 0:
         close = text.find("}", dollar)
         name = text[dollar + 2 : close] if text.startswith("{", dollar + 1) and close > 0 else ""
+        value: str | None
         if text.startswith("$$", dollar):
             value, end = "$", dollar + 2
         elif name.isidentifier():

@@ -17,7 +17,7 @@ def check(landing: Landing) -> Iterator[Finding]:
         return
     if landing.others_fit and any(known.current for known in landing.elsewhere):
         return  # this host is one of several kinds, and others of the workloads are meant for it
-    level: Level = "warning" if landing.others_fit else "error"
+    level: Level = "info" if landing.others_fit else "error"
     summaries = " or ".join(dict.fromkeys(known.summary() for known in landing.elsewhere))
     labels = " or ".join(
         dict.fromkeys(

@@ -39,7 +39,7 @@ def check(engine: Engine) -> Iterator[Finding]:
     )
     yield Finding(
         place=model_place(engine),
-        message=f"The model {model_name(engine)} takes {gib(weights.mib.likely)} of a {gpus.name} with "
+        message=f"The model {model_name(engine)} takes {gib(weights.mib.likely)} of an {gpus.name} with "
         f"{gib(memory.likely)}{holds}. Here low utilisation can be real waste.",
         help="Look at tokens/s and at the highest usage of the KV cache over a week before you decide: a large batch "
         "or long contexts may need the memory. If they do not, take "

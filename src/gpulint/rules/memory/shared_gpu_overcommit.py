@@ -40,9 +40,9 @@ def check(engine: Engine) -> Iterator[Finding]:
     half = 0.45
     yield Finding(
         place=share.place or (why.place if why.place is not None else request.place),
-        message=f"{engine.label} takes {value:g} of the GPU's memory{default} ({share.spelled}), but shares the GPU "
-        "with others. The fraction is of the whole GPU, and time-slicing does not divide its memory: whoever starts "
-        "second finds too little free and ends.",
+        message=f"Of a GPU that it shares with others, {engine.label} takes {value:g} of the memory{default} "
+        f"({share.spelled}). The fraction is of the whole GPU, and time-slicing does not divide its memory: whoever "
+        "starts second finds too little free and ends.",
         help=f"Divide the memory: with two engines on a GPU {share.spelled} {half} each. Or give each its own MIG "
         "slice, whose memory nobody else can take.",
         evidence=[Evidence(share.spelled, value, share.place), why],

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from gpulint.finding import Confidence, Evidence, Finding, Level
 from gpulint.model.engine import Engine
 from gpulint.rules import rule
 from gpulint.rules.memory_words import between, changes, evidence_of, gib, model_name, model_place, on_gpus, predicted
+from gpulint.source.text import Place
+
+if TYPE_CHECKING:
+    from gpulint.model.serving import Server
+
+
+def _place(engine: Engine, server: Server) -> Place:
+    """The model; where a task may run on several kinds of GPU, the kind on which it does not fit."""
+    chosen = server.gpus.place if server.gpus is not None else None
+    if chosen is not None and engine.ref.kind.startswith("SkyPilot"):
+        return chosen
+    return model_place(engine)
 
 
 @rule("weights-exceed-gpu-memory")
@@ -38,7 +51,7 @@ def check(engine: Engine) -> Iterator[Finding]:
         has = f"{engine.label} may use {gib(room.likely)} of {on_gpus(server)}{how}"
     remedy = changes(server)
     yield Finding(
-        place=model_place(engine),
+        place=_place(engine, server),
         message=f"The weights of {model_name(engine)} take {need}{each}, but {has}. "
         + (
             "Loading ends out of memory, over and over."

@@ -57,7 +57,8 @@ def _spans_nodes(engine: Engine) -> bool:
     nodes = engine.nodes
     if nodes is not None and not nodes.default:
         return nodes.value is None or nodes.value > 1
-    return engine.container.pod.workload.multi_node or engine.ray_cluster
+    ray = engine.executor is not None and engine.executor.value == "ray"
+    return engine.container.pod.workload.multi_node or (engine.ray_cluster and ray)
 
 
 def _shares_an_nvlink_domain(engine: Engine) -> bool:

@@ -16,7 +16,7 @@ def check(project: Project) -> Iterator[Finding]:
         limit = budget.max_unavailable or budget.min_available
         if budget.selector is not None or budget.ref.name is None or limit is None:
             continue
-        near = [w for w in project.workloads if serves(w) and project.is_near(budget.place, w.place, 1)]
+        near = [w for w in project.workloads if serves(w) and project.is_near(budget.place, w.place, 0)]
         near.sort(key=lambda workload: workload.place.source.path != budget.place.source.path)
         if near:
             yield Finding(

@@ -19,9 +19,9 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     yield Finding(
         place=low.place,
         message=(
-            f"{named(scaler)} sets a minimum of {low.value} and keeps one replica all the same. In Standard mode an HPA scales "
-            "it, which does not go below 1, so KServe takes the 0 for 1: the GPU stays taken while it is believed to "
-            "be free."
+            f"{named(scaler)} sets a minimum of {low.value} and keeps one replica all the same. In Standard mode an "
+            "HPA scales it, which does not go below 1, so KServe takes the 0 for 1: the GPU stays taken while it is "
+            "believed to be free."
         ),
         help=(
             'Write minReplicas: 1, or have KEDA scale it, serving.kserve.io/autoscalerClass: "keda", on a metric that '

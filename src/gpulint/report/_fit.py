@@ -28,7 +28,7 @@ def _server(server: Server, lengths: Sequence[int]) -> dict[str, Any]:
     why = [server.bad] if server.bad is not None else [*server.why, *(found.why if found is not None else [])]
     workload = engine.container.pod.workload
     return {
-        "name": str(engine.ref),
+        "name": str(engine.ref) + (f" in {workload.overlay}" if workload.overlay is not None else ""),
         "container": engine.container.name,
         "path": engine.place.source.path,
         "line": engine.place.line,
@@ -97,10 +97,16 @@ def _terms(found: Prediction) -> list[dict[str, Any]]:
                 "gib": None,
                 "formula": found.layout.formula,
                 "source": "vllm/v1/core/kv_cache_utils.py" if found.serving.engine == "vllm" else "its shape",
-                "validated": found.serving.engine == "vllm",
+                "validated": found.serving.engine == "vllm" and _is_confirmed(found),
             }
         )
     return terms
+
+
+def _is_confirmed(found: Prediction) -> bool:
+    """Whether logs confirm how the cache of the model's kind of attention is laid out."""
+    shape = found.serving.shape
+    return shape is not None and shape.attention in ("full", "mla", "sliding", "hybrid")
 
 
 def _at(place: Place | None) -> dict[str, Any]:
@@ -311,10 +317,10 @@ def _bar(parts: list[tuple[str, float]], total: float, room: int, paint: Any) ->
 def _explained(server: dict[str, Any]) -> list[str]:
     lines = ["  how:"]
     for term in server["terms"]:
-        value = "" if term["gib"] is None else f" {size(term['gib'])} GiB"
+        value = "" if term["gib"] is None else f": {size(term['gib'])} GiB"
         confirmed = "confirmed by start-up logs" if term["validated"] else "formula only"
         lines += [
-            f"    {term['name']}:{value} = {visible(term['formula'])}",
+            f"    {term['name']}{value} = {visible(term['formula'])}",
             f"      {visible(term['source'])}; {confirmed}",
         ]
     lines.append("  from:")

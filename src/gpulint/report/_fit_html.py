@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from gpulint.report._display import visible
-from gpulint.report.fit import cache_line, count, engine_label, segments, size, where
+from gpulint.report._fit import cache_line, count, engine_label, segments, size, where
 
 _WIDTH = 1000  # of a bar, in the units of its drawing
 _CLASSES = {
@@ -25,7 +25,7 @@ _STYLE = """
 *{box-sizing:border-box}body{margin:0 auto;max-width:70rem;padding:2rem 1.25rem;background:var(--bg);color:var(--fg);
 font:15px/1.5 system-ui,sans-serif}h1{font-size:1.5rem;margin:0 0 .25rem}
 h2{font-size:1.1rem;margin:0;overflow-wrap:anywhere}
-p{margin:.25rem 0}.mut{color:var(--mut)}table{border-collapse:collapse;width:100%;margin:1rem 0}
+p{margin:.25rem 0;overflow-wrap:anywhere}.mut{color:var(--mut)}table{border-collapse:collapse;width:100%;margin:1rem 0}
 .scroll{overflow-x:auto}
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--mut);font-weight:600}td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -39,7 +39,8 @@ th{color:var(--mut);font-weight:600}td.num,th.num{text-align:right;font-variant-
 .edge{stroke:var(--bad);stroke-width:3}
 ul.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:0;margin:.25rem 0 .75rem}
 .legend span{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem;vertical-align:-.05rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5rem 0}dt{color:var(--mut)}dd{margin:0}
+dl{display:grid;grid-template-columns:fit-content(45%) 1fr;gap:.15rem 1rem;margin:.5rem 0}
+dt{color:var(--mut)}dd{margin:0}
 details{margin-top:.75rem}summary{cursor:pointer;color:var(--mut)}
 code{font:.92em ui-monospace,monospace;overflow-wrap:anywhere}
 @media print{body{max-width:none}.server{break-inside:avoid}}
