@@ -282,6 +282,19 @@ def test_folding(expression: str, value: object) -> None:
     assert [shown(argument) for argument in call.positional] == [value]
 
 
+@pytest.mark.parametrize("part", ["(", "not ", "a.", "f(", "lambda: ", "'a' ", "f'a' ", "1 and ", "1 + ", "import a."])
+def test_what_is_nested_too_deeply_is_passed_over(part: str) -> None:
+    """libcst would end the process."""
+    closing = {"(": ")", "f(": ")"}.get(part, "")
+    body = "import " + "a." * 20_000 + "b" if part.startswith("import") else part * 20_000 + "a" + closing * 20_000
+    for text in (body, body[:60_000]):
+        assert called(f"f(1)\n{text}\n") == []
+
+
+def test_many_branches_take_no_time() -> None:
+    assert called("".join(f"if x:\n  a{i} = 1\n" for i in range(1200)) + "f(1)\n") == []
+
+
 def test_an_expression_that_grows_without_end_is_given_up() -> None:
     text = "a = 'x' * 1\na = 'xxxxxxxxxxxxxxxx'\n" + "a = a + a\n" * 40 + "f(a)\n"
     (call,) = called(text)

@@ -57,6 +57,8 @@ def shape_of_config(content: object, model_id: str, source: str = "config.json")
     kv_heads = read.number("num_key_value_heads", "num_kv_heads", default=heads) or heads
     if heads % kv_heads and kv_heads > heads:
         raise ConfigJsonError(f"{source}: num_key_value_heads is {kv_heads}, more than num_attention_heads ({heads})")
+    if heads > hidden:
+        raise ConfigJsonError(f"{source}: num_attention_heads is {heads}, more than hidden_size ({hidden})")
     experts = read.number("num_local_experts", "num_experts", "n_routed_experts", default=0, least=0) or 0
     intermediate = read.number("intermediate_size", "ffn_hidden_size", "n_inner", default=None)
     expert_width = read.number("moe_intermediate_size", "expert_intermediate_size", default=intermediate)

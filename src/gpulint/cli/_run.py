@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import posixpath
 import sys
@@ -55,7 +56,9 @@ def find_files(paths: tuple[str, ...], config_path: str | None) -> tuple[Files, 
 
 def read(paths: tuple[str, ...], files: Files, hosts: Iterable[KnownHost] = ()) -> Loaded:
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    return load(files, stdin, hosts)
+    loaded = load(files, stdin, hosts)
+    gc.freeze()  # what was read stays until the end: no collection, not even the last one, need look at it
+    return loaded
 
 
 def hosts_to_check(host_files: tuple[str, ...]) -> list[KnownHost]:

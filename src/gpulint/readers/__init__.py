@@ -35,6 +35,8 @@ from gpulint.source.yaml import Document, Node
 
 # What a YAML or JSON file is called; no reader of another format claims such a name.
 YAML_SUFFIXES = (".yaml", ".yml", ".json")
+# Scripts and the like are a few KB; what is larger is data, or carries some.
+_LONGEST_TEXT_BYTES = 1024 * 1024
 
 
 class TextReader(NamedTuple):
@@ -45,7 +47,7 @@ class TextReader(NamedTuple):
 
     def matters(self, data: bytes) -> bool:
         """Whether a file of these bytes may hold anything that it reads."""
-        return all(any(word in data for word in group) for group in self.marks)
+        return len(data) <= _LONGEST_TEXT_BYTES and all(any(word in data for word in group) for group in self.marks)
 
     def read(self, source: Source, project: Project) -> None:
         self.module.read_text(source, project)

@@ -137,11 +137,11 @@ def _roles(root: Node) -> list[tuple[str, Node]]:
 
 
 def _pod_of_role(role: str, node: Node) -> Pod:
-    """The chart adds accelerators by `parallelism`, volumes, and for `modelCommand: vllmServe` the command."""
+    """The chart adds accelerators by `parallelism` and volumes, and for a `modelCommand` of its own the command."""
     pod = read_pod(node, role=role, per_group=None)
     pod.complete = False
     for container, written in zip(pod.containers, elements(node, "containers"), strict=False):
-        if text_at(written, "modelCommand") == "vllmServe" and container.engine is None:
+        if text_at(written, "modelCommand") in ("imageDefault", "vllmServe"):
             container.engine = _served(written, container)
             if container.engine is not None:
                 container.engine.container = container

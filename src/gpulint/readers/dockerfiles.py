@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word
@@ -13,13 +15,16 @@ from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import EnvVar
 from gpulint.readers._commands import add_engines, whole
 from gpulint.source import shell
-from gpulint.source.dockerfile import Instruction, instructions
 from gpulint.source.shell import Piece, Script, basename
 from gpulint.source.text import Place, Source
 from gpulint.source.yaml import Node
 
+if TYPE_CHECKING:
+    from gpulint.source.dockerfile import Instruction
+
 MARKS = (("FROM", "from"), engines.marks())
 _NAMES = ("dockerfile", "containerfile")
+_MOST_INSTRUCTIONS = 1000
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 _FROM = r"(\S+)(?:\s+[Aa][Ss]\s+(\S+))?"
 
@@ -69,10 +74,12 @@ def read_text(source: Source, project: Project) -> None:
 
 
 def _stages(source: Source) -> list[_Stage]:
+    from gpulint.source.dockerfile import instructions
+
     node = whole(source)
     stages: list[_Stage] = []
     arguments: dict[str, str | None] = {}
-    for instruction in instructions(source):
+    for instruction in islice(instructions(source), _MOST_INSTRUCTIONS):
         if instruction.name == "FROM":
             stages.append(_from(instruction, stages, arguments, source))
         elif instruction.name == "ARG":

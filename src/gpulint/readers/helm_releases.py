@@ -9,7 +9,6 @@ from gpulint import readers
 from gpulint.model.project import Project
 from gpulint.readers._manifest import Manifest, text_at
 from gpulint.readers._pods import ACCELERATOR_WORDS
-from gpulint.source.kustomize import Merged
 from gpulint.source.yaml import Node
 
 MARKS = (("helm",), (*ACCELERATOR_WORDS, "migManager", "mig:"))
@@ -71,6 +70,8 @@ def _of_argo(helm: Node) -> Node | None:
 
 def _with(values: Node | None, face: Node, steps: list[str], value: Node) -> Node:
     """The values with another one at the end of these steps; `face` is where new mappings stand."""
+    from gpulint.source.kustomize import Merged
+
     parts = dict(values.items()) if values is not None else {}
     old = parts.get(steps[0])
     inner = old if old is not None and old.is_mapping else None

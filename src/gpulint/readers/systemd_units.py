@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
 from gpulint.model.workload import EnvVar
 from gpulint.readers._commands import read_lines, whole
-from gpulint.source import systemd
 from gpulint.source.shell import Piece, basename
 from gpulint.source.text import Source
 from gpulint.source.yaml import Node
+
+if TYPE_CHECKING:
+    from gpulint.source import systemd
 
 MARKS = (("ExecStart",), ("--gpus", "--runtime", "nvidia.com/gpu=", *engines.marks()))
 # What may stand before the program. Source: systemd.service(5), "Special executable prefixes".
@@ -23,6 +27,8 @@ def claims_name(name: str) -> bool:
 
 
 def read_text(source: Source, project: Project) -> None:
+    from gpulint.source import systemd
+
     node = whole(source)
     env: dict[str, EnvVar] = {}
     env_known = True
@@ -55,6 +61,8 @@ def read_text(source: Source, project: Project) -> None:
 
 def _command(start: systemd.Setting, env: dict[str, EnvVar], node: Node) -> list[Word]:
     """The words of a command line, with the variables of the unit."""
+    from gpulint.source import systemd
+
     values = {name: variable.value for name, variable in env.items()}
     words = systemd.words(start.value)
     if not words:

@@ -26,9 +26,10 @@ from gpulint.source.shell import Piece
 from gpulint.source.text import NodePath, Place, Source
 from gpulint.source.yaml import Document, Node
 
-# A launcher is a few KB; what is larger is a program or data. libcst takes 4 s for a MB.
-_LONGEST_CHARS = 256 * 1024
+# A launcher is a few KB; what is larger is a program or data. libcst takes 4 s for a MB of usual code.
+_LONGEST_CHARS = 64 * 1024
 _MOST_EXPANDED = 256 * 1024
+_MOST_WORK = 500_000
 _DEEPEST = 60
 _DEEPEST_TREE = 200
 _MOST_STRINGS = 400
@@ -117,8 +118,8 @@ def _is_tame(text: str) -> bool:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    side_by_side = re.compile(r"""['"](?:\s|\\\n|\#.*\n)*[A-Za-z]{0,2}['"]""")
-    lines = text.splitlines(keepends=True)
+    side_by_side = re.compile(rb"""['"](?:\s|\\\n|\#.*\n)*[A-Za-z]{0,2}['"]""")
+    lines = text.encode("utf-8", "surrogatepass").splitlines(keepends=True)
     stack: list[tuple[ast.AST, int]] = [(tree, 0)]
     while stack:
         node, depth = stack.pop()
@@ -128,8 +129,12 @@ def _is_tame(text: str) -> bool:
             depth += (node.module or "").count(".")
         elif isinstance(node, ast.alias):
             depth += node.name.count(".")
-        elif isinstance(node, ast.JoinedStr | ast.Constant) and node.end_lineno is not None:
-            written = "".join(lines[node.lineno - 1 : node.end_lineno])
+        elif isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        ):
+            last = node.end_lineno or node.lineno
+            written = b"".join(lines[node.lineno - 1 : last])[node.col_offset :]
+            written = written[: len(written) - len(lines[last - 1]) + (node.end_col_offset or 0)]
             if len(written) > _MOST_STRINGS and sum(1 for _ in side_by_side.finditer(written)) > _MOST_STRINGS:
                 return False
         if depth > _DEEPEST_TREE:
@@ -149,9 +154,13 @@ def _calls(source: Source, wanted: Callable[[str], bool]) -> list[Call]:
         wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
         reader = _Reader(source, names, wanted, wrapper.resolve(ByteSpanPositionProvider))
         reader.module(module)
-    except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError):
+    except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError, _TooMuchError):
         return []
     return reader.calls
+
+
+class _TooMuchError(Exception):
+    """A file that would take too long to follow."""
 
 
 class _Names(cst.CSTVisitor):
@@ -234,6 +243,7 @@ class _Reader:
         self.depth = 0
         self.loops = 0
         self.room = _MOST_EXPANDED
+        self.work = _MOST_WORK
         text = source.text
         # libcst counts bytes.
         self.bytes = [] if text.isascii() else [0, *accumulate(len(c.encode("utf-8", "surrogatepass")) for c in text)]
@@ -360,6 +370,10 @@ class _Reader:
         """The scope behind a branch; none where the branch leaves."""
         self.scope = dict(before)
         self.suite(suite)
+        # Each branch is compared name by name with the others: as many branches as names would take forever.
+        self.work -= len(before)
+        if self.work < 0:
+            raise _TooMuchError
         last: Any = suite.body[-1] if suite.body else None
         if isinstance(last, cst.SimpleStatementLine):
             last = last.body[-1]

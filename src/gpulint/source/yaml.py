@@ -117,7 +117,10 @@ class Node:
 
     def get(self, key: str) -> Node | None:
         """The value under a key of a mapping (the last one, as kubectl takes it); None where there is none."""
-        entry = self._entries().get(key)
+        index = self._index  # spelled out: half of the time of a run's readers is spent here
+        if index is None:
+            index = self._entries()
+        entry = index.get(key)
         if entry is None:
             return None
         return Node(self.document, entry[1], (self.path, key), entry[0])
