@@ -238,7 +238,6 @@ class Pod:
     host_ipc: bool = False
     dra_claims: bool = False
     complete: bool = True
-    scheduler: str | None = None
     hosted: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     claims: list[ClaimUse] = field(default_factory=list)

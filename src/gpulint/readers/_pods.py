@@ -80,7 +80,6 @@ def pod_of(spec: Node, containers: list[Container], role: str | None = None, per
         dra_claims=any(True for _ in elements(spec, "resourceClaims")),
         # A container without an image is refused by the API server: it is a patch of another one.
         complete=bool(containers) and all(container.image is not None for container in containers),
-        scheduler=text_at(spec, "schedulerName"),
         compute_class=sourced_text(spec.at("nodeSelector", COMPUTE_CLASS)),
         claims=[use for node in elements(spec, "resourceClaims") if (use := _claim_use(node)) is not None],
     )

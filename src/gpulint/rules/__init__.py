@@ -83,8 +83,3 @@ def load_rule(name: str) -> Rule:
     if name not in _declared:
         raise RuleError(f"gpulint.rules.{family}.{name.replace('-', '_')} declares no rule")
     return _declared[name]
-
-
-def all_rules() -> list[Rule]:
-    """Every rule, sorted by family, then name."""
-    return [load_rule(name) for name in rule_names()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpulint.finding import Evidence
-from gpulint.metrics.promql import Selector
+from gpulint.metrics.promql import Query, Selector
 from gpulint.metrics.table import Meaning, Metric, lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.workload import StartupProbe, Workload
@@ -107,6 +107,17 @@ def in_percent(metric: Metric | None, value: float) -> float | None:
 def keeps_unit(selector: Selector) -> bool:
     """Whether a query's functions and aggregations leave a metric in its unit: no rate, no count."""
     return {*selector.functions, *(aggregation.op for aggregation in selector.aggregations)} <= _KEEPS_UNIT
+
+
+def one_metric(query: Query) -> tuple[Metric, Selector, float] | None:
+    """The one metric of a query that leaves it in its unit, with the positive factor it is scaled by; else None."""
+    if len(query.selectors) != 1 or query.comparisons:
+        return None
+    selector = query.selectors[0]
+    row = lookup(selector.name or "")
+    if row is None or not selector.scale or selector.scale < 0 or not keeps_unit(selector):
+        return None
+    return row, selector, selector.scale
 
 
 def is_summed(selector: Selector) -> bool:

@@ -8,7 +8,7 @@ from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.table import Metric, lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.rules import rule
-from gpulint.rules.signals import is_summed, keeps_unit, named, target_name
+from gpulint.rules.signals import is_summed, named, one_metric, target_name
 
 
 @rule("target-unit-mismatch")
@@ -58,12 +58,10 @@ def _measured(metric: ScalingMetric) -> tuple[Metric, float] | None:
     if metric.query is None:
         row = lookup(metric.name)
         return (row, 1.0) if row is not None else None
-    if len(metric.query.selectors) != 1 or metric.query.comparisons:
+    found = one_metric(metric.query)
+    if found is None:
         return None
-    selector = metric.query.selectors[0]
-    row = lookup(selector.name or "")
-    if row is None or not selector.scale or selector.scale < 0 or not keeps_unit(selector):
-        return None
+    row, selector, scale = found
     if is_summed(selector) and metric.target_type != "AverageValue":
         return None
-    return row, selector.scale
+    return row, scale

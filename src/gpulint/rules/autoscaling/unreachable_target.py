@@ -12,7 +12,7 @@ from gpulint.model.engine import Engine
 from gpulint.rules import rule
 from gpulint.rules.advice import signals_near
 from gpulint.rules.queries import is_fixed, is_scoped, outermost
-from gpulint.rules.signals import is_summed, keeps_unit, named, target_name
+from gpulint.rules.signals import is_summed, named, one_metric, target_name
 from gpulint.source.text import Place
 
 # An HPA changes nothing while the signal is within a tenth of its target. Source: Kubernetes, Horizontal Pod
@@ -99,12 +99,10 @@ def _measured(metric: ScalingMetric) -> tuple[Metric, float] | None:
         row = lookup(metric.name)
         is_mean = metric.type == "Pods" and metric.target_type == "AverageValue"
         return (row, metric.threshold.value) if row is not None and is_mean else None
-    if len(metric.query.selectors) != 1 or metric.query.comparisons:
+    found = one_metric(metric.query)
+    if found is None:
         return None
-    selector = metric.query.selectors[0]
-    row = lookup(selector.name or "")
-    if row is None or not selector.scale or selector.scale < 0 or not keeps_unit(selector):
-        return None
+    row, selector, scale = found
     outer = outermost(selector)
     if outer is None:
         return None
@@ -114,7 +112,7 @@ def _measured(metric: ScalingMetric) -> tuple[Metric, float] | None:
         fits = fits and row.range is None
     else:
         fits = metric.target_type == "Value" and outer.op in ("avg", "max", "min")
-    return (row, metric.threshold.value / selector.scale) if fits else None
+    return (row, metric.threshold.value / scale) if fits else None
 
 
 def _engine_ceiling(scaler: Autoscaler, row: Metric) -> Ceiling | None:
