@@ -740,3 +740,14 @@ def test_libyaml_and_the_reference_agree_on_generated_documents(tree: Any, flow:
 def test_data_is_what_was_dumped(tree: Any, flow: bool) -> None:
     text = pyyaml.safe_dump({"k": tree}, default_flow_style=flow, allow_unicode=True)
     assert node(text, "k").data() == tree
+
+
+def test_json_writes_characters_as_two_escapes() -> None:
+    # Longer than what the reference parser is asked about.
+    text = '{"title": "GPU \\ud83d\\ude80 use", "text": "' + "x" * 300_000 + '"}'
+    [document] = documents(Source("board.json", text))
+    assert isinstance(document, Document)
+    title = document.root.at("title")
+    assert title is not None
+    assert title.text == "GPU \ufffd\ufffd use"
+    assert title.fragment(7, 10).text() == "use"

@@ -29,6 +29,8 @@ _REFERENCE_LIMIT_CHARS = 300_000
 _CONFLICT = r"(?m)^(?:<{7}|={7}|>{7})(?=[ \r\n]|\Z).*"
 # What may stand nowhere. Source: YAML 1.2.2, 5.1.
 _UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+# Halves of a character beyond U+FFFF. Source: RFC 8259, 7.
+_SURROGATES = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _IMPLICIT = "implicit"
 _DEEPEST_DATA = 200
 _RESOLVED_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
@@ -393,7 +395,10 @@ def documents(source: Source, matters: Callable[[str], bool] | None = None) -> I
             roots = _compose(text)
         except (yaml.YAMLError, UnicodeError) as error:
             refused = error
-            roots = [] if "nesting depth" in str(error) else _settle(text)
+            if source.path.endswith(".json") and re.search(_SURROGATES, text):
+                roots = _compose_json(text)
+            else:
+                roots = [] if "nesting depth" in str(error) else _settle(text)
         if refused is not None and not roots:
             yield _refusal(source, start, text, refused)
             continue
@@ -440,6 +445,15 @@ def _compose(text: str) -> list[Any]:
     finally:
         parser.dispose()
     return roots
+
+
+def _compose_json(text: str) -> list[Any]:
+    """A JSON text that writes characters as two escapes, as JSON does and YAML does not; nothing if that is not all."""
+    try:
+        # As long as before, so that every place stays; the characters themselves decide nothing.
+        return _compose(re.sub(_SURROGATES, r"\\ufffd", text))
+    except (yaml.YAMLError, UnicodeError):
+        return []
 
 
 def _settle(text: str) -> list[Any]:
