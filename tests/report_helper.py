@@ -40,7 +40,7 @@ level: error
 confidence: high
 misinterpretation: 4
 since: "0.1"
-references: ["https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/"]
+references: ["https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/"]
 tags: [hpa, keda, cost, latency, kubernetes, vllm, tgi, sglang, triton, nim, ray, knative]
 ---
 # CPU autoscaling of a GPU workload

@@ -31,6 +31,7 @@ spec:
           image: vllm/vllm-openai:v0.11.0
           args: [--model=Qwen/Qwen3-8B]
           resources: {requests: {cpu: "4"}, limits: {nvidia.com/gpu: 1}}
+          readinessProbe: {httpGet: {path: /health, port: 8000}}
 """
 HPA = """\
 apiVersion: autoscaling/v2
@@ -110,7 +111,8 @@ def test_exit_status(run: Run, repository: Path, options: list[str], status: int
 
 
 def test_several_formats_at_once(run: Run, repository: Path) -> None:
-    result = run("check", "--format", "concise", "--format", "sarif=out.sarif", "--format", "json=out.json")
+    formats = ("--format", "concise", "--format", "sarif=out.sarif", "--format", "json=out.json")
+    result = run("check", "--select", FINDING, *formats)
     assert result.exit_code == 1
     assert result.stdout.startswith("deploy/hpa.yaml:10:15: error[cpu-autoscaling] ")
     report = json.loads((repository / "out.json").read_text())
@@ -123,12 +125,12 @@ def test_several_formats_at_once(run: Run, repository: Path) -> None:
 
 def test_sarif_paths_are_those_of_the_repository(run: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below the top of the repository, people read paths from where they stand; code scanning needs them from the top."""
-    from_top = json.loads(run("check", "--format", "json").stdout)
+    from_top = json.loads(run("check", "--select", FINDING, "--format", "json").stdout)
     monkeypatch.chdir(repository / "deploy")
-    sarif = json.loads(run("check", "--format", "sarif").stdout)
+    sarif = json.loads(run("check", "--select", FINDING, "--format", "sarif").stdout)
     result = sarif["runs"][0]["results"][0]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "deploy/hpa.yaml"
-    report = json.loads(run("check", "--format", "json").stdout)
+    report = json.loads(run("check", "--select", FINDING, "--format", "json").stdout)
     assert report["findings"][0]["path"] == "hpa.yaml"
     assert report["findings"][0]["fingerprint"] == from_top["findings"][0]["fingerprint"]
 
@@ -160,9 +162,9 @@ def test_files_outside_the_scope_are_not_reported(run: Run, repository: Path) ->
 
 
 def test_stdin(run: Run) -> None:
-    result = run("check", "--format", "concise", "-", stdin=DEPLOYMENT + "---\n" + HPA)
+    result = run("check", "--select", FINDING, "--format", "concise", "-", stdin=DEPLOYMENT + "---\n" + HPA)
     assert result.exit_code == 1
-    assert result.stdout.startswith("<stdin>:24:15: error[cpu-autoscaling] ")
+    assert result.stdout.startswith("<stdin>:25:15: error[cpu-autoscaling] ")
 
 
 def test_configuration(run: Run, repository: Path) -> None:
@@ -228,8 +230,8 @@ def test_bad_input_costs_nothing_else(run: Run, repository: Path) -> None:
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
     assert len(lines) == 3
-    assert {line.split(": ")[2] for line in lines} == {"missing.yaml", "binary.yaml:1", "broken.yaml:17"}
-    assert rules_found(result) == [("broken.yaml", 27, FINDING), ("deploy/hpa.yaml", 10, FINDING)]
+    assert {line.split(": ")[2] for line in lines} == {"missing.yaml", "binary.yaml:1", "broken.yaml:18"}
+    assert rules_found(result) == [("broken.yaml", 28, FINDING), ("deploy/hpa.yaml", 10, FINDING)]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not bind this user")

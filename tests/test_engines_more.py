@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from gpulint import engines
 from gpulint.engines import flags, vllm
+from gpulint.engines.launch import Call, Launch, words_of
 from gpulint.model.engine import Engine
+from gpulint.model.values import Sourced
 from gpulint.source.yaml import Node
 from test_engines import engine, read, root_of, served, value, written
 
@@ -424,10 +426,20 @@ hf_overrides: {rope: 1}
     assert kwargs(root_of("'{{ x }}'")).gpus_used() is None
 
 
+def configured(file: str, *args: str) -> Engine:
+    """vLLM with a file of this content."""
+    node = root_of(json.dumps(["--config=/etc/vllm.yaml", *args]))
+    words = words_of(node, {})
+    launch = Launch(Sourced("vllm/vllm-openai:v0.20.0", node.place, node.place), None, words, {}, node.place)
+    return vllm.configured(Call(launch, [], words, {}, node.place), root_of(file))
+
+
 def test_a_config_file_lies_under_the_command_line() -> None:
     found = served("--config=/etc/vllm.yaml", "--model=a/b", "-tp=2", image="vllm/vllm-openai:v0.20.0")
     assert (value(found.config), found.arguments_known, value(found.memory_fraction)) == ("/etc/vllm.yaml", False, None)
-    vllm.apply_config(found, root_of("tensor-parallel-size: 8\nmax_model_len: 4096\nmodel: c/d\nenforce-eager: false"))
+    found = configured(
+        "tensor-parallel-size: 8\nmax_model_len: 4096\nmodel: c/d\nenforce-eager: false", "--model=a/b", "-tp=2"
+    )
     assert found.arguments_known
     assert found.config is None
     assert (value(found.model), value(found.tensor_parallel)) == ("a/b", 2)
@@ -436,8 +448,7 @@ def test_a_config_file_lies_under_the_command_line() -> None:
 
 
 def test_a_config_file_does_not_make_known_what_the_command_line_hides() -> None:
-    found = served("--config=/etc/vllm.yaml", "--model=a/b", "$(EXTRA)", image="vllm/vllm-openai:v0.20.0")
-    vllm.apply_config(found, root_of("max-model-len: 4096"))
+    found = configured("max-model-len: 4096", "--model=a/b", "$(EXTRA)")
     assert not found.arguments_known
     assert (value(found.max_model_len), value(found.tensor_parallel)) == (4096, None)
 

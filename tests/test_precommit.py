@@ -32,6 +32,7 @@ spec:
           image: vllm/vllm-openai:v0.11.0
           args: [--model=Qwen/Qwen3-8B, --max-model-len=8192]
           resources: {limits: {nvidia.com/gpu: 1}}
+          readinessProbe: {httpGet: {path: /health, port: 8000}}
 """
 HPA = """\
 apiVersion: autoscaling/v2

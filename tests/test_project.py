@@ -64,6 +64,16 @@ def test_nearest_workload(files: dict[str, str], expected: str | None) -> None:
     assert target(files) == expected
 
 
+def test_a_namesake_without_a_gpu_may_be_what_is_meant() -> None:
+    web = deployment(image="nginx:1.29").replace("resources: {limits: {nvidia.com/gpu: 1}}", "ports: []")
+    web = web.replace("metadata: {name: chat}", "metadata:\n  labels: {}\n  name: chat")
+    assert target({"a/hpa.yaml": hpa(), "a/web.yaml": web, "a/d.yaml": deployment()}) is None
+    assert target({"a/hpa.yaml": hpa(), "a/web.yaml": web, "b/d.yaml": deployment()}) is None
+    assert target({"a/hpa.yaml": hpa(), "b/web.yaml": web, "a/d.yaml": deployment()}) == "a/d.yaml"
+    replicas = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: chat\nspec: {replicas: 3}\n"
+    assert target({"a/hpa.yaml": hpa(), "a/patch.yaml": replicas, "b/d.yaml": deployment()}) == "b/d.yaml"
+
+
 def test_a_kustomization_tells_siblings_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two environments with the same names and one base: the overlay's own kustomization says which it takes in."""
     files = {

@@ -299,26 +299,3 @@ def test_values_without_autoscaling_are_a_request_still() -> None:
     workload = only(loaded)
     assert (str(workload.ref), workload.containers[0].gpu_count()) == ("Chart values.yaml", 2)
     assert not loaded.project.autoscalers
-
-
-def test_values_of_the_modelservice_chart() -> None:
-    loaded = load_texts(
-        {
-            "values.yaml": """\
-modelArtifacts: {name: org/model-7b}
-decode:
-  parallelism: {tensor: 2}
-  containers:
-    - {name: vllm, image: 'ghcr.io/llm-d/llm-d-cuda:v0.3.0', modelCommand: vllmServe, args: [--max-model-len=4096]}
-prefill:
-  containers:
-    - {name: vllm, image: 'x/y:1', modelCommand: custom, command: [vllm, serve, a/b], args: [-tp, "2"]}
-"""
-        }
-    )
-    workload = only(loaded)
-    assert [(pod.role, pod.complete) for pod in workload.pods] == [("decode", False), ("prefill", False)]
-    decode, prefill = workload.engines
-    assert written(decode)["max_model_len"][0] == 4096
-    assert (decode.arguments_known, decode.gpus_used()) == (False, None)  # the chart adds the rest
-    assert written(prefill)["tensor_parallel"][0] == 2

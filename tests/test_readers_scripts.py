@@ -72,7 +72,8 @@ CUDA_VISIBLE_DEVICES=0,1 vllm serve "$MODEL" \\
     assert engine.tensor_parallel.place is not None
     assert engine.tensor_parallel.place.text() == "--tensor-parallel-size ${TP:-2}"
     assert (engine.place.line, engine.place.text()) == (6, "vllm serve")
-    assert (engine.visible_devices, engine.chooses_devices) == (2, True)
+    assert engine.visible_devices is not None
+    assert (engine.visible_devices.value, engine.chooses_devices) == (2, True)
     assert not engine.arguments_known  # "$@" may be any
 
 
@@ -194,6 +195,7 @@ spec:
           image: vllm/vllm-openai:v0.11.0
           args: [--model=a/b, --tensor-parallel-size=${TP}, "--served-model-name=\\$x"]
           resources: {limits: {nvidia.com/gpu: 1}}
+          readinessProbe: {httpGet: {path: /health, port: 8000}}
           volumeMounts: [{name: shm, mountPath: /dev/shm}]
       volumes: [{name: shm, emptyDir: {medium: Memory}}]
 EOF

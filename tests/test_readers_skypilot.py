@@ -115,7 +115,8 @@ def test_devices_that_a_launch_shows() -> None:
     )
     engine = engine_of(workload)
     assert engine.chooses_devices
-    assert engine.visible_devices == 3
+    assert engine.visible_devices is not None
+    assert engine.visible_devices.value == 3
 
 
 def test_a_training_task_is_a_batch() -> None:

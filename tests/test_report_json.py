@@ -79,7 +79,15 @@ def test_finding() -> None:
         ],
         "errors": [],
         "templates": [],
-        "summary": {"files": 12, "error": 1, "warning": 0, "info": 0},
+        "summary": {
+            "files": 12,
+            "error": 1,
+            "warning": 0,
+            "info": 0,
+            "ignored": 0,
+            "baselined": 0,
+            "staleBaseline": 0,
+        },
     }
 
 

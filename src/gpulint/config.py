@@ -17,7 +17,8 @@ class ConfigError(ValueError):
 class Config:
     """What a project sets. `path` is the file it came from, None for the defaults.
 
-    `per_path_ignores` maps .gitignore patterns, relative to the file's folder, to rule or family names.
+    `levels` maps names of rules or families to levels; `per_path_ignores` maps .gitignore patterns, relative to the
+    file's folder, to names of rules or families. `baseline` is a path.
     """
 
     path: str | None = None
@@ -27,6 +28,7 @@ class Config:
     fail_on: Level = "warning"
     levels: dict[str, Level] = field(default_factory=dict)
     per_path_ignores: dict[str, list[str]] = field(default_factory=dict)
+    baseline: str | None = None
 
 
 def find_config(root: str) -> Config:
@@ -55,7 +57,7 @@ def read_config(path: str) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{shown}: not valid TOML: {error}") from None
     if os.path.basename(path) == "pyproject.toml":
-        data = data.get("tool", {}).get("gpulint", {})
+        data = _table(shown, "tool.gpulint", _table(shown, "tool", data.get("tool", {})).get("gpulint", {}))
     return _parse(shown, path, data)
 
 
@@ -66,6 +68,10 @@ def _parse(shown: str, path: str, data: dict[str, Any]) -> Config:
             setattr(config, key, _strings(shown, key, value))
         elif key == "fail-on":
             config.fail_on = _level(shown, key, value)
+        elif key == "baseline":
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"{shown}: baseline must be a path, relative to the folder of this file")
+            config.baseline = os.path.join(os.path.dirname(path), value)
         elif key == "levels":
             config.levels = {name: _level(shown, f"levels.{name}", v) for name, v in _table(shown, key, value).items()}
         elif key == "per-path-ignores":
@@ -73,7 +79,7 @@ def _parse(shown: str, path: str, data: dict[str, Any]) -> Config:
                 pattern: _strings(shown, f"{key}.{pattern}", v) for pattern, v in _table(shown, key, value).items()
             }
         else:
-            known = "select, ignore, exclude, fail-on, levels, per-path-ignores"
+            known = "select, ignore, exclude, fail-on, baseline, levels, per-path-ignores"
             raise ConfigError(f"{shown}: unknown setting {key!r}; known are {known}")
     return config
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (
     ".yaml", ".yml", ".json", ".sh", ".bash", ".ksh", ".zsh", ".py", ".service", ".dockerfile", ".Dockerfile",
+    ".pbtxt", ".slurm", ".sbatch",
 )  # fmt: skip
 _NAMES = ("Dockerfile", "Containerfile")
 # Folders that hold other people's files or a tool's own: no repository keeps its manifests there.
@@ -23,6 +24,8 @@ _SKIPPED_FOLDERS = frozenset(
 KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # A folder that holds one of these is the top of a project.
 ROOT_MARKERS = (".git", "gpulint.toml")
+# What lies at the top of a repository and nowhere else, also where it was unpacked without its history.
+REPOSITORY_MARKERS = (".git", ".github", ".gitlab-ci.yml")
 
 
 @dataclass(slots=True, eq=False)

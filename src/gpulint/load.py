@@ -8,13 +8,15 @@ import posixpath
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from gpulint import readers
-from gpulint.discovery import KUSTOMIZATION_NAMES, Files, is_inside
+from gpulint.discovery import KUSTOMIZATION_NAMES, REPOSITORY_MARKERS, Files, is_inside, project_root
 from gpulint.model.project import Project
+from gpulint.readers._charts import Charts, read_charts
 from gpulint.source.text import NotText, Source, decode
 from gpulint.source.yaml import Document, Problem, Template, documents
 
@@ -26,19 +28,30 @@ _LARGEST_FILE_BYTES = 32 * 2**20
 STDIN = "<stdin>"
 _ENVIRONMENT_SUFFIX = ".env"
 _CONFIG_MAP = "kind: ConfigMap"
+# What comments to gpulint begin with.
+_DIRECTIVE = b"gpulint:"
 # As far as the name of an interpreter may reach into a script.
 _FIRST_LINE = 128
+# A folder that holds more is not one of templates.
+_MOST_FILES_OF_A_CHART = 2000
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True, eq=False)
 class Loaded:
-    """What the files of a run hold. `scope` are the report paths of the files that were named."""
+    """What the files of a run hold. `scope` are the report paths of the files that were named.
+
+    `noted` are the files that hold gpulint's own word, which may be comments that ignore findings. `whole` says that
+    nothing of the project was left out.
+    """
 
     project: Project
     problems: list[Problem] = field(default_factory=list)
     templates: list[Template] = field(default_factory=list)
     scope: set[str] = field(default_factory=set)
+    noted: dict[str, Source] = field(default_factory=dict)
+    whole: bool = True
+    charts: Charts = field(default_factory=Charts)
 
 
 def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = ()) -> Loaded:
@@ -56,8 +69,10 @@ def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = 
             _read(STDIN, stdin, loaded, in_scope=True, named=True)
         in_scope = set(files.scope)
         loaded.project.open_file = _opener(files, loaded.scope)
-        for path in sorted({*files.scope, *files.context}):
-            shown = shown_path(path)
+        loaded.project.repository_of = _repositories(files.root)
+        paths = {path: shown_path(path) for path in sorted({*files.scope, *files.context})}
+        loaded.charts.note(paths.values())
+        for path, shown in paths.items():
             if path in in_scope:
                 loaded.scope.add(shown)
             try:
@@ -67,6 +82,7 @@ def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = 
                     loaded.problems.append(Problem(shown, None, _why(error)))
                 continue
             _read(shown, data, loaded, in_scope=path in in_scope, named=path in files.named)
+        _read_charts(loaded, _lister(files))
         kustomizations = files.kustomizations
         cache: dict[str, list[str]] = {}
 
@@ -77,6 +93,7 @@ def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = 
 
         loaded.project.kustomizations = read_kustomizations
         whole = bool(files.named) or files.root in files.folders
+        loaded.whole = files.root in files.folders or (bool(files.named) and project_root(files.root) == files.root)
         _read_referenced(loaded, [shown_path(path) for path in kustomizations], whole=whole)
         loaded.project.join()
     finally:
@@ -93,6 +110,8 @@ def load_texts(texts: Mapping[str, str]) -> Loaded:
     loaded = Loaded(Project(), scope=set(texts))
     sources = {path: Source(path, text) for path, text in sorted(texts.items())}
     loaded.project.open_file = sources.get
+    loaded.noted = {path: source for path, source in sources.items() if _DIRECTIVE.decode() in source.text}
+    loaded.charts.note(sources)
     for path, source in sources.items():
         name = posixpath.basename(path)
         if name.startswith("host") and name.endswith(".json"):
@@ -101,6 +120,7 @@ def load_texts(texts: Mapping[str, str]) -> Loaded:
             loaded.project.hosts.append(read_host_text(source, current=True))
         elif not path.endswith(_ENVIRONMENT_SUFFIX) and name not in KUSTOMIZATION_NAMES:
             _read_text(source, loaded, in_scope=True)
+    _read_charts(loaded, lambda folder: [path for path in sources if path.startswith(f"{folder}/")])
     kustomizations = [path for path in sources if posixpath.basename(path) in KUSTOMIZATION_NAMES]
     _read_referenced(loaded, kustomizations, whole=True)
     loaded.project.join()
@@ -112,6 +132,45 @@ def _read_referenced(loaded: Loaded, kustomizations: list[str], *, whole: bool) 
         readers.read_referenced(loaded.project, kustomizations, whole=whole)
     except Exception as error:  # what the files say by themselves is known all the same
         loaded.problems.append(internal_error(kustomizations[0] if kustomizations else "gpulint", None, error))
+
+
+def _read_charts(loaded: Loaded, list_files: Callable[[str], list[str]]) -> None:
+    if not loaded.charts.templates:
+        return
+    before = set(loaded.scope)
+    try:
+        unread, plain = read_charts(loaded.charts, loaded.project, list_files, loaded.scope, readers.read)
+    except Exception as error:
+        loaded.problems.append(internal_error(next(iter(loaded.charts.templates)), None, error))
+        return
+    found = {template.path: template for template in unread}
+    for source in plain:
+        # Braces in it may be meant for somebody else: an alert's annotations, a dashboard, Jinja.
+        for document in documents(source, readers.matters):
+            if isinstance(document, Document):
+                _read_document(document, loaded)
+            elif isinstance(document, Template) and document.language != "Helm":
+                found[source.path] = document
+    loaded.templates += [template for path, template in sorted(found.items()) if path in before]
+
+
+def _lister(files: Files) -> Callable[[str], list[str]]:
+    """Gives the files of the project below a folder, by report paths."""
+    root = os.path.realpath(files.root)
+
+    def list_files(folder: str) -> list[str]:
+        top = os.path.abspath(folder)
+        if not is_inside(os.path.realpath(top), root):
+            return []
+        found = []
+        for above, folders, names in os.walk(top):
+            folders.sort()
+            found += [shown_path(os.path.join(above, name)) for name in sorted(names)]
+            if len(found) > _MOST_FILES_OF_A_CHART:
+                break
+        return found
+
+    return list_files
 
 
 def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
@@ -136,6 +195,20 @@ def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
         return cache[shown]
 
     return open_file
+
+
+def _repositories(root: str) -> Callable[[str], str]:
+    """For a path as shown, the nearest folder above it that is the top of a repository; else the root."""
+
+    @cache
+    def top(folder: str) -> str:
+        if folder == root or not is_inside(folder, root):
+            return root
+        if any(os.path.lexists(os.path.join(folder, marker)) for marker in REPOSITORY_MARKERS):
+            return folder
+        return top(os.path.dirname(folder))
+
+    return lambda shown: top(os.path.dirname(os.path.abspath(shown)))
 
 
 def shown_path(path: str) -> str:
@@ -170,6 +243,9 @@ def _why(error: OSError) -> str:
 def _read(shown: str, data: bytes, loaded: Loaded, *, in_scope: bool, named: bool) -> None:
     if shown.endswith(_ENVIRONMENT_SUFFIX):
         return  # no manifest: it is read where one names it
+    if _DIRECTIVE in data:
+        with suppress(NotText):  # said below, if it matters
+            loaded.noted[shown] = Source(shown, decode(data))
     reader = readers.text_reader(shown, data[:_FIRST_LINE].decode("latin-1"))
     if reader is not None and not reader.matters(data):
         return
@@ -191,9 +267,21 @@ def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
         except Exception as error:
             loaded.problems.append(internal_error(source.path, None, error))
         return
+    if loaded.charts.takes(source):
+        return
     if _CONFIG_MAP in source.text:
         loaded.project.config_map_files.append(source.path)
-    for document in documents(source, readers.matters):
+    passed_over = loaded.project.passed_over
+
+    def matters(text: str) -> bool:
+        if readers.matters(text):
+            return True
+        identity = readers.identity(text)
+        if identity is not None:
+            passed_over.setdefault(identity, []).append(source.path)
+        return False
+
+    for document in documents(source, matters):
         if isinstance(document, Problem):
             if in_scope:
                 loaded.problems.append(document)
@@ -201,10 +289,15 @@ def _read_text(source: Source, loaded: Loaded, *, in_scope: bool) -> None:
             if in_scope:
                 loaded.templates.append(document)
         else:
-            try:
-                readers.read(document, loaded.project)
-            except Exception as error:  # one broken document must not cost the others their check
-                loaded.problems.append(internal_error(source.path, source.position(document.locate(0))[0], error))
+            _read_document(document, loaded)
+
+
+def _read_document(document: Document, loaded: Loaded) -> None:
+    try:
+        readers.read(document, loaded.project)
+    except Exception as error:  # one broken document must not cost the others their check
+        line = document.source.position(document.locate(0))[0]
+        loaded.problems.append(internal_error(document.source.path, line, error))
 
 
 def internal_error(path: str, line: int | None, error: Exception) -> Problem:

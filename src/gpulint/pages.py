@@ -130,9 +130,9 @@ def _examples(text: str) -> list[Example]:
         example = Example(title.strip(), {}, [])
         for number, fence in enumerate(_FENCE.finditer(body), start=1):
             language = fence["language"]
-            if language not in ("yaml", "json"):
-                continue
             named = _TITLE.search(fence["info"])
+            if named is None and language not in ("yaml", "json"):
+                continue
             file = named[1] if named else f"example-{number}.{language}"
             for line_number, line in enumerate(fence["text"].splitlines(), start=1):
                 marked = _EXPECT.search(line)

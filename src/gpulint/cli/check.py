@@ -22,8 +22,9 @@ from gpulint.cli._run import (
 )
 from gpulint.config import Config
 from gpulint.finding import LEVELS, Level, Reported, at_least
-from gpulint.lint import UnknownRule, check, selected_rules
+from gpulint.lint import UnknownRule, examine, selected_rules
 from gpulint.report import FORMATS, Report, render
+from gpulint.rules import rule_names
 
 
 @click.command(name="check")
@@ -37,9 +38,12 @@ from gpulint.report import FORMATS, Report, render
 )
 @click.option("--select", multiple=True, metavar="NAME", help="Run only these rules or families.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="Leave out these rules or families.")
-@click.option("--level-of", multiple=True, metavar="NAME=LEVEL", help="Change a rule's level.")
+@click.option("--level-of", multiple=True, metavar="NAME=LEVEL", help="Change the level of a rule or family.")
 @click.option("--fail-on", type=click.Choice(LEVELS), help="Lowest level that gives exit status 1 (default: warning).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found; errors still exit 2.")
+@click.option("--statistics", is_flag=True, help="Show how often each rule found something, not the findings.")
+@click.option("--baseline", metavar="FILE", help="Leave out the findings that this file knows.")
+@click.option("--write-baseline", is_flag=True, help="Write what is found now to the baseline.")
 @click.option(
     "--host",
     "host_files",
@@ -57,6 +61,9 @@ def command(
     level_of: tuple[str, ...],
     fail_on: Level | None,
     exit_zero: bool,
+    statistics: bool,
+    baseline: str | None,
+    write_baseline: bool,
     host_files: tuple[str, ...],
     config_path: str | None,
     color: str,
@@ -66,15 +73,21 @@ def command(
     Named files say what is reported; the rest of their project is read too, so that a change to an autoscaler shows
     what it does to the workload in another file.
 
+    What is known and meant is left out by a comment `# gpulint: ignore[NAME] reason` on its line or right above it, by
+    `# gpulint: ignore-file[NAME]` at the top of a file, or by the annotation `gpulint.dev/ignore: NAME` of an object.
+
     Exit status: 0 nothing at or above --fail-on, 1 findings, 2 anything that could not be read or done.
     """
-    outputs = _outputs(formats)
+    outputs = _outputs(formats, statistics)
     files, config = find_files(paths, config_path)
     rules, levels = _rules(config, select, ignore, level_of)
+    baseline = baseline or config.baseline
+    if write_baseline and baseline is None:
+        fail("--write-baseline needs to know where: give --baseline FILE, or set baseline in the configuration")
     loaded = read(paths, files, hosts_to_check(host_files))
     to_root = root_relative(files.root)
-    findings, failed = check(loaded, rules, levels=levels, root_path=to_root)
-    findings = _without_ignored_paths(findings, config, to_root)
+    everything, failed, ignored = examine(loaded, rules, levels=levels, root_path=to_root)
+    findings = _without_ignored_paths(everything, config, to_root)
     report = Report(
         findings=findings,
         errors=[*loaded.problems, *failed],
@@ -82,20 +95,34 @@ def command(
         files_checked=len(loaded.scope),
         rules=rules,
         root_path=to_root,
+        ignored=len(ignored) + len(everything) - len(findings),
     )
+    if baseline is not None:
+        from gpulint.cli import _baseline
+
+        _baseline.apply(report, loaded, files, baseline, rewrite=write_baseline)
     for name, file in outputs:
-        text = render(report, name, color=file is None and wants_color(color), width=terminal_width())
-        write(text, file)
+        painted = file is None and wants_color(color)
+        if statistics and file is None:
+            from gpulint.report import _statistics
+
+            write(_statistics.render(report, color=painted), None)
+        else:
+            write(render(report, name, color=painted, width=terminal_width()), file)
     tell(report.errors)
     if report.errors:
         sys.exit(EXIT_ERROR)
     threshold = fail_on or config.fail_on
-    if not exit_zero and any(at_least(finding.level, threshold) for finding in findings):
+    if not exit_zero and any(at_least(finding.level, threshold) for finding in report.findings):
         sys.exit(EXIT_FINDINGS)
 
 
-def _outputs(formats: tuple[str, ...]) -> list[tuple[str, str | None]]:
+def _outputs(formats: tuple[str, ...], statistics: bool) -> list[tuple[str, str | None]]:
     outputs: list[tuple[str, str | None]] = []
+    if statistics:
+        if any("=" not in text and text != "text" for text in formats):
+            fail("--statistics is text for standard output: give the other formats a file with FORMAT=FILE")
+        formats = ("text", *(text for text in formats if text != "text"))
     for text in formats or ("text",):
         name, _, file = text.partition("=")
         if name not in FORMATS:
@@ -112,21 +139,31 @@ def _outputs(formats: tuple[str, ...]) -> list[tuple[str, str | None]]:
 def _rules(
     config: Config, select: tuple[str, ...], ignore: tuple[str, ...], level_of: tuple[str, ...]
 ) -> tuple[list[str], dict[str, Level]]:
-    levels = dict(config.levels)
+    given: list[tuple[str, Level]] = []
     for text in level_of:
         name, _, word = text.partition("=")
         level = next((level for level in LEVELS if level == word), None)
         if level is None:
             fail(f"--level-of {text}: write NAME=LEVEL with a level of {', '.join(LEVELS)}")
-        levels[name] = level
+        given.append((name, level))
     try:
-        selected_rules(levels, ())
+        levels = _by_rule(list(config.levels.items())) | _by_rule(given)
         for names in config.per_path_ignores.values():
             selected_rules(names, ())
         return selected_rules(_split(select) or config.select, [*config.ignore, *_split(ignore)]), levels
     except UnknownRule as error:
         close = f"; did you mean {' or '.join(error.close)}?" if error.close else ""
         fail(f"there is no rule or family called {error.name!r} (`gpulint rules` lists them){close}")
+
+
+def _by_rule(given: list[tuple[str, Level]]) -> dict[str, Level]:
+    """The levels of rules; what is said of a rule beats what is said of its family. Raises UnknownRule."""
+    families = rule_names()
+    levels: dict[str, Level] = {}
+    for name, level in sorted(given, key=lambda entry: entry[0] in families):
+        for rule in selected_rules([name], ()):
+            levels[rule] = level
+    return levels
 
 
 def _split(words: tuple[str, ...]) -> list[str]:
@@ -138,10 +175,12 @@ def _without_ignored_paths(findings: list[Reported], config: Config, to_root: Ca
         return findings
     from pathspec import GitIgnoreSpec
 
-    specs = [
-        (GitIgnoreSpec.from_lines([pattern]), set(selected_rules(names, ())))
-        for pattern, names in config.per_path_ignores.items()
-    ]
+    specs: list[tuple[GitIgnoreSpec, set[str]]] = []
+    for pattern, names in config.per_path_ignores.items():
+        try:
+            specs.append((GitIgnoreSpec.from_lines([pattern]), set(selected_rules(names, ()))))
+        except ValueError as error:
+            fail(f"{config.path}: per-path-ignores: {error}")
     return [
         finding
         for finding in findings

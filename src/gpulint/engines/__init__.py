@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from gpulint.engines.launch import Call, CommandLine, Launch, Word
+from gpulint.model.values import Setting
 from gpulint.source.shell import basename, programs
 
 if TYPE_CHECKING:
     from gpulint.model.engine import Engine
     from gpulint.source.text import Place
+    from gpulint.source.yaml import Node
 
 _NOT_ENGINES = ("flags", "launch")
 # What a script runs before or beside an engine without using a GPU.
 _PREPARATION = frozenset({
     "[", "[[", ":", "apk", "apt", "apt-get", "cat", "cd", "chmod", "chown", "conda", "cp", "curl", "date", "echo",
     "exit", "export", "find", "free", "git", "grep", "hf", "hostname", "huggingface-cli", "ldconfig", "ln", "ls",
-    "mkdir", "mount", "mv", "nvidia-smi", "pip", "pip3", "printenv", "printf", "pwd", "rm", "sed", "set", "shopt",
-    "sleep", "source", ".", "sysctl", "tail", "tar", "tee", "test", "touch", "trap", "true", "ulimit", "umask",
-    "unset", "uv", "wait", "wget", "which", "yum",
+    "mkdir", "ml", "module", "mount", "mv", "nvidia-smi", "pip", "pip3", "printenv", "printf", "pwd", "rm",
+    "scontrol", "sed", "set", "shopt", "sleep", "source", ".", "sysctl", "tail", "tar", "tee", "test", "touch",
+    "trap", "true", "ulimit", "umask", "unset", "uv", "wait", "wget", "which", "yum",
 })  # fmt: skip
 _VISIBLE_DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
@@ -43,7 +45,8 @@ class EngineModule(Protocol):
     def build(self, call: Call) -> Engine:
         """The engine that a call starts.
 
-        A module whose engine reads a configuration file offers `apply_config(engine, node)` as well.
+        A module whose engine reads a configuration file offers `configured(call, node)` as well: the same with the
+        YAML in that file.
         """
 
 
@@ -83,10 +86,9 @@ def read(launch: Launch) -> Engine | None:
         for module in candidates:
             if module.entrypoint(launch):
                 place = launch.image.place if launch.image is not None else launch.place
-                engine = module.build(Call(launch, [], list(launch.args or ()), {}, place))
-                _read_config(engine, module, launch)
-                if any(name in launch.env for name in _VISIBLE_DEVICES):
-                    engine.chooses_devices = True
+                call = Call(launch, [], list(launch.args or ()), {}, place)
+                engine = _configured(module, call)
+                _read_devices(engine, call, [])
                 return engine
     return None
 
@@ -106,34 +108,74 @@ def _calls(launch: Launch, candidates: Sequence[EngineModule]) -> list[_Found]:
 def _built(found: _Found, calls: Sequence[_Found], launch: Launch) -> Engine:
     """The engine of one of the calls of a launch."""
     line, module, call = found
-    engine = module.build(call)
+    engine = _configured(module, call)
     engine.sole = len(calls) == 1 and not line.repeated
     others = [other for other in call.lines if other is not line and other.words]
-    engine.alone = engine.sole and all(basename(other.words[0].text) in _PREPARATION for other in others)
-    if any(name in call.environment or name in launch.env for name in _VISIBLE_DEVICES):
-        engine.chooses_devices = True
-    engine.visible_devices = _visible_devices(call)
-    _read_config(engine, module, launch)
+    computing = [other for other in others if basename(other.words[0].text) not in _PREPARATION]
+    engine.alone = engine.sole and not computing
+    # Another engine takes what it sees, another program what it is told of.
+    rivals = [other for other, _, _ in calls if other is not line]
+    rivals += [other for other in computing if _device_list(other.environment, launch) is not None]
+    _read_devices(engine, call, rivals)
     return engine
 
 
-def _read_config(engine: Engine, module: EngineModule, launch: Launch) -> None:
-    """Lays the configuration file that an engine is told to read under its command line, where it is in sight."""
-    apply = getattr(module, "apply_config", None)
-    path = engine.config.value if engine.config is not None else None
-    node = launch.files.get(path) if path is not None else None
-    inner = node.embedded() if node is not None else None
-    if apply is not None and inner is not None:
-        apply(engine, inner.root)
+def _read_devices(engine: Engine, call: Call, rivals: Sequence[CommandLine]) -> None:
+    """Which devices the launch lets the engine see, where it says so and the engine does not choose by itself."""
+    if not any(name in call.environment or name in call.launch.env for name in _VISIBLE_DEVICES):
+        return
+    found = None if engine.chooses_devices else _device_list(call.environment, call.launch)
+    engine.chooses_devices = True
+    if found is None:
+        return
+    name, text, place = found
+    devices = _devices(text)
+    if devices is None:
+        return
+    engine.visible_devices = Setting(len(devices), name, place)
+    for rival in rivals:
+        listed = _device_list(rival.environment, call.launch)
+        others = _devices(listed[1]) if listed is not None else None
+        if others is None or not devices.isdisjoint(others):
+            engine.shares_devices = True
 
 
-def _visible_devices(call: Call) -> int | None:
-    """How many devices the launch shows to the engine, where it lists them."""
-    word = call.environment.get(_VISIBLE_DEVICES[0])
-    given = call.launch.env.get(_VISIBLE_DEVICES[0])
-    text = word.text if word is not None else given.value if given is not None else None
-    devices = (text or "").split(",")
-    return len(devices) if all(device.strip().isdigit() for device in devices) else None
+def _configured(module: EngineModule, call: Call) -> Engine:
+    """The engine of a call, with the configuration file that it is told to read where that is in sight."""
+    engine = module.build(call)
+    configured: Callable[[Call, Node], Engine] | None = getattr(module, "configured", None)
+    path = engine.config.value or _spelled_path(engine.config) if engine.config is not None else None
+    node = call.launch.options(path) if configured is not None and path is not None else None
+    return configured(call, node) if configured is not None and node is not None and node.is_mapping else engine
+
+
+def _spelled_path(option: Setting[str]) -> str | None:
+    """The path that an option names as it is spelled: what a script writes to `$DIR/a.yaml` it finds there again."""
+    text = option.place.text().strip() if option.place is not None else ""
+    _, _, path = text.replace("=", " ", 1).rpartition(" ")
+    return path.strip("\"'") if "$" in path else None
+
+
+def _device_list(environment: Mapping[str, Word], launch: Launch) -> tuple[str, str | None, Place] | None:
+    """The variable that lists a program's devices, its text (None: unknown) and place; None for none and for several.
+
+    The last of the names is the container runtime's, which hands devices to the container and hides none inside it.
+    """
+    names = [name for name in _VISIBLE_DEVICES[:-1] if name in environment or name in launch.env]
+    if len(names) != 1:
+        return None
+    name = names[0]
+    word = environment.get(name)
+    if word is not None:
+        return name, word.text, word.place
+    return name, launch.env[name].value, launch.env[name].place
+
+
+def _devices(text: str | None) -> frozenset[str] | None:
+    """The devices of a list of indices or UUIDs; None for MIG slices, for none and for what is unknown."""
+    devices = [device.strip() for device in (text or "").split(",")]
+    known = all(device.isdecimal() or device.startswith("GPU-") for device in devices)
+    return frozenset(devices) if known and len(set(devices)) == len(devices) else None
 
 
 def start(name: str, launch: Launch, arguments: Sequence[Word], place: Place) -> Engine | None:

@@ -42,6 +42,22 @@ def version(tag: str | None) -> tuple[Version, str] | tuple[None, None]:
     return tuple(int(number) for number in re.findall(r"\d+", match.group(2))), match.group(1)
 
 
+@cache
+def _built_for() -> re.Pattern[str]:
+    parts = r"cu\d+|cuda|rocm\d*|x86|64|x86_64|amd64|arm64|aarch64|ubuntu\d+|openai"
+    return re.compile(rf"(?:[-_.+](?:{parts}))*")
+
+
+def is_release(image: str) -> bool:
+    """Whether a tag names a version and at most what it is built for: `v0.11.0`, `3.3.7-rocm`; also one without any.
+
+    Whoever builds between two versions adds a commit or a date, and has the flags of neither.
+    """
+    tag = split(image)[1] or ""
+    text = version(tag)[1]
+    return text is None or _built_for().fullmatch(tag.partition(text)[2]) is not None
+
+
 def accelerator(image: str) -> str | None:
     """What the image is built for, where its name or tag says so: `vllm-openai-cpu`, `3.3.7-rocm`, `tgi-gaudi`."""
     repository, tag = split(image)

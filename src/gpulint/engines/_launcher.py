@@ -56,9 +56,40 @@ def build(call: Call, table: Table, name: str, display_name: str, repository: st
         kv_cache_dtype=read.setting("--kv-cache-dtype", flags.text),
         max_model_len=read.setting("--max-total-tokens", flags.integer),
         max_num_seqs=read.setting("--max-batch-size", flags.integer),
+        max_input_tokens=_first_given(read, "--max-input-tokens", "--max-input-length"),
+        batch_total_tokens=read.setting("--max-batch-total-tokens", flags.integer),
+        batch_prefill_tokens=read.setting("--max-batch-prefill-tokens", flags.integer),
+        api_key=read.setting("--api-key", flags.text),
+        trust_remote_code=read.switch("--trust-remote-code"),
+        revision=read.setting("--revision", flags.text),
+        cache_dir=read.setting("--huggingface-hub-cache", flags.text),
+        port=read.setting("--port", flags.integer),
+        eager=_eager(read),
+        wrong_flags=flags.wrong_flags(reading) if _images.is_release(image) else [],
+        repeated_flags=flags.repeated_flags(reading),
+        stray_arguments=flags.stray_arguments(reading),
         uses_all_visible_gpus=uses_all,
         accelerator=_images.accelerator(image),
     )
+
+
+def _first_given(read: Settings, *names: str) -> Setting[int] | None:
+    """The first of several spellings of one setting that is written, else the last's default."""
+    found = None
+    for name in names:
+        found = read.setting(name, flags.integer) or found
+        if found is not None and not found.default:
+            return found
+    return found
+
+
+def _eager(read: Settings) -> Setting[bool] | None:
+    """`--cuda-graphs 0` does without them. Source: launcher/src/main.rs on --cuda-graphs."""
+    graphs = read.setting("--cuda-graphs", flags.text)
+    if graphs is None:
+        return None
+    eager = False if graphs.default else None if graphs.value is None else graphs.value.strip() == "0"
+    return Setting(eager, f"{graphs.spelled} 0", graphs.place, graphs.default)
 
 
 def _boolean(value: str) -> bool | None:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gpulint.engines import flags
 from gpulint.engines.flags import Reading
 from gpulint.engines.launch import Call, values
+from gpulint.model.engine import Engine
 from gpulint.model.values import Setting
 from gpulint.source.text import Place
+from gpulint.source.yaml import Node
 
 T = TypeVar("T")
+
+
+def settings(engine: Engine) -> list[Setting[Any]]:
+    """The settings that an engine has."""
+    found = (getattr(engine, name, None) for name in engine.__slots__)
+    return [value for value in found if isinstance(value, Setting)]
+
+
+def spelled_in_file(engine: Engine, node: Node) -> Engine:
+    """The engine with those settings that stand in a mapping spelled by their keys there, without dashes."""
+    whole = node.place
+    for setting in settings(engine):
+        place = setting.place
+        if place is not None and place.source is whole.source and whole.start <= place.start < whole.end:
+            setting.spelled = setting.spelled.removeprefix("--")
+    return engine
 
 
 class Variables:

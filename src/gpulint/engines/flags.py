@@ -12,12 +12,13 @@ from functools import cache
 from typing import Any, TypeVar
 
 from gpulint.engines.launch import Word
-from gpulint.model.engine import Version
-from gpulint.model.values import Setting
+from gpulint.model.engine import Version, WrongFlag
+from gpulint.model.values import Setting, Sourced
 from gpulint.source.text import Place
 
 T = TypeVar("T")
 
+_ENGINES = ("vllm", "sglang", "tgi", "llamacpp", "lmdeploy", "trtllm")
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -76,6 +77,12 @@ def _bound(text: str | None) -> Version | None:
     return None if text is None else version_tuple(text)
 
 
+def _covered(text: str, gapless_since: str | None) -> tuple[Version, Version] | None:
+    """The ends of `0.2.7 to 0.33.0`, or of its later part that leaves out no version."""
+    first, to, last = text.partition(" to ")
+    return (version_tuple(gapless_since or first), version_tuple(last)) if to else None
+
+
 def version_tuple(text: str) -> Version:
     """`0.8.5.post1` as (0, 8, 5, 1): the numbers in order."""
     return tuple(int(number) for number in re.findall(r"\d+", text))
@@ -85,12 +92,22 @@ class Table:
     """The flags of an engine, found by any spelling that its parser accepts.
 
     `underscores`: `--max_model_len` is `--max-model-len`. `abbreviations`: an unambiguous beginning will do.
-    `attached`: a value may follow a one-letter flag without a blank (`-O3`).
+    `attached`: a value may follow a one-letter flag without a blank (`-O3`). `covers` are the first and last version
+    that it knows; None where it does not say.
     """
 
-    __slots__ = ("_by_name", "abbreviations", "attached", "flags", "underscores")
+    __slots__ = ("_by_name", "abbreviations", "attached", "covers", "flags", "underscores")
 
-    def __init__(self, flags: Iterable[Flag], *, underscores: bool, abbreviations: bool, attached: bool = True) -> None:
+    def __init__(
+        self,
+        flags: Iterable[Flag],
+        *,
+        underscores: bool,
+        abbreviations: bool,
+        attached: bool = True,
+        covers: tuple[Version, Version] | None = None,
+    ) -> None:
+        self.covers = covers
         self.underscores = underscores
         self.abbreviations = abbreviations
         self.attached = attached
@@ -114,6 +131,7 @@ class Table:
             underscores=content["underscores"],
             abbreviations=content["abbreviations"],
             attached=content.get("attached", True),
+            covers=_covered(content.get("versions", ""), content.get("every_version_since")),
         )
 
     def with_own(self, own: Table) -> Table:
@@ -185,16 +203,19 @@ class Reading:
     """What a command line says: the flags given (the last of each wins), positional words, and whether that is all.
 
     `complete` is False where words that cannot be read may hide further flags, or a flag is not in the table;
-    `readable` is False for the former alone.
+    `readable` is False for the former alone; `strange` are the latter. `repeated` are flags of one value that are given
+    again: the one that is lost, and the one that comes next.
     """
 
-    __slots__ = ("complete", "given", "positionals", "readable", "table", "version")
+    __slots__ = ("complete", "given", "positionals", "readable", "repeated", "strange", "table", "version")
 
     def __init__(self, table: Table, version: Version | None) -> None:
         self.table = table
         self.version = version
         self.given: dict[str, Given] = {}
         self.positionals: list[Word] = []
+        self.strange: list[Word] = []
+        self.repeated: list[tuple[Given, Given]] = []
         self.complete = True
         self.readable = True
 
@@ -254,6 +275,7 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
         flag, attached = _find(table, name, version)
         if flag is None:
             reading.complete = False
+            reading.strange.append(word)
             if not equals and index < len(words) and not _is_flag(words[index]) and not words[index].many:
                 index += 1  # a flag of unknown shape: what follows is more likely its value than anything else
             continue
@@ -274,6 +296,9 @@ def read(table: Table, words: Sequence[Word], version: Version | None) -> Readin
                 given.whole = False
                 index += 1
         given.negated = flag.kind == "boolean" and _negates(table, name, flag)
+        before = reading.given.get(flag.name)
+        if before is not None and flag.kind == "value" and flag.type != "list":
+            reading.repeated.append((before, given))
         reading.given[flag.name] = given
     return reading
 
@@ -311,6 +336,47 @@ def _values(flag: Flag, words: Sequence[Word], index: int, reading: Reading) -> 
         found.append(words[index])
         index += 1
     return found, index
+
+
+def wrong_flags(reading: Reading) -> list[WrongFlag]:
+    """The flags on a command line that this version does not have; none where version or flags are not all known."""
+    table, version = reading.table, reading.version
+    if version is None or table.covers is None or not table.covers[0] <= version <= table.covers[1]:
+        return []
+    found = [
+        WrongFlag(
+            given.spelled,
+            given.at.place,
+            ".".join(map(str, given.flag.added)) if given.flag.added is not None else None,
+            ".".join(map(str, given.flag.removed)) if given.flag.removed is not None else None,
+        )
+        for given in reading.given.values()
+        if not given.flag.exists(version)
+    ]
+    return found + [WrongFlag(word.prefix.partition("=")[0], word.place) for word in reading.strange]
+
+
+def repeated_flags(reading: Reading) -> list[tuple[Setting[str], Setting[str]]]:
+    """The flags that are given twice with different values, both known: the lost one, and the one that follows."""
+    return [
+        (Setting(first.value, first.spelled, first.place), Setting(last.value, last.spelled, last.place))
+        for first, last in reading.repeated
+        if first.value is not None and last.value is not None and first.value != last.value
+    ]
+
+
+def stray_arguments(reading: Reading) -> list[Sourced[str]]:
+    """Words that hold a flag and its value with a blank between: no parser takes them for either."""
+    return [
+        Sourced(word.text, word.place, word.place)
+        for word in reading.positionals
+        if word.text is not None and word.text.startswith("--") and " " in word.text
+    ]
+
+
+def engines_with(name: str) -> list[str]:
+    """The engines, by the names of their tables, that have a flag of this name or have had one."""
+    return [engine for engine in _ENGINES if (table := load(f"{engine}.json")).exact(table.normal(name)) is not None]
 
 
 # -- values

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from gpulint.model.values import Sourced
@@ -16,6 +17,10 @@ from gpulint.source.yaml import Node
 # What substitution may add to a text, and `$@` to a script: references to references would fill the memory.
 _LONGEST_TEXT = 256 * 1024
 _MOST_PARAMETERS = 10_000
+# Gives the YAML of the project that stands at a path of a launch.
+Find = Callable[[str], Node | None]
+# What a script writes to a file: its pieces, and the node that holds the script.
+Written = tuple[list[Piece], Node]
 # Scripts that run scripts that run scripts.
 _DEEPEST_FILE = 3
 
@@ -95,10 +100,15 @@ class Launch:
 
     `place` is the container's. `env_known` is False where variables come from elsewhere as a whole (`envFrom`).
     `files` are the texts that the container has at these paths (a ConfigMap that is mounted). `lines` are the command
-    lines where there is more than one command: those of a script file.
+    lines where there is more than one command: those of a script file; `written` are the files that such a script
+    writes. `find` gives the YAML that stands at a path of the launch where a file of the project does. `installed` are
+    the versions of packages that were installed before the launch (see engines/_packages.py).
     """
 
-    __slots__ = ("_lines", "_mentioned", "args", "command", "env", "env_known", "files", "image", "place")
+    __slots__ = (
+        "_lines", "_mentioned", "args", "command", "env", "env_known", "files", "find", "image", "installed", "place",
+        "written",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -111,7 +121,13 @@ class Launch:
         env_known: bool = True,
         files: Mapping[str, Node] | None = None,
         lines: list[CommandLine] | None = None,
+        installed: Mapping[str, str | None] | None = None,
+        written: Mapping[str, Written] | None = None,
+        find: Find | None = None,
     ) -> None:
+        self.find = find
+        self.written = dict(written or {})
+        self.installed = installed or {}
         self.image = image
         self.command = command
         self.args = args
@@ -142,6 +158,20 @@ class Launch:
             texts += (variable.name.lower(), (variable.value or "").lower())
         return texts
 
+    def options(self, path: str) -> Node | None:
+        """The YAML in the file that an engine is told to read, by its path; None where the file is not in sight."""
+        written = self.written.get(posixpath.normpath(path))
+        if written is not None:
+            from gpulint.source.written import written_documents
+
+            documents = list(written_documents(*written))
+            return documents[0].root if len(documents) == 1 else None
+        node = self.files.get(path)
+        if node is not None:
+            document = node.embedded()
+            return document.root if document is not None else None
+        return self.find(path) if self.find is not None else None
+
     def lines(self) -> list[CommandLine]:
         """The command lines that run: those of the script of `sh -c` or of a file, else command and arguments."""
         if self._lines is not None:
@@ -150,7 +180,9 @@ class Launch:
         index = shell.script_index(words)
         if index is not None:
             script = shell.Script(words[index].pieces, words[index].node.text or "")
-            found, _ = script_lines(script, words[index].node, self.env, words[index + 1 :], env_known=self.env_known)
+            node = words[index].node
+            found, heredocs = script_lines(script, node, self.env, words[index + 1 :], env_known=self.env_known)
+            self.written |= written_files(heredocs, script, node)
         else:
             found = [CommandLine(words, {})] if words else []
         return [inner for line in found for inner in self._of_file(line, 0)] if self.files else found
@@ -166,7 +198,8 @@ class Launch:
                 env[name] = EnvVar(name, word.text, word.place, word.place, remote=True)
             text = node.text or ""
             script = shell.Script([Piece(text, 0, len(text))], text)
-            inner, _ = script_lines(script, node, env, line.words[index:], env_known=self.env_known)
+            inner, heredocs = script_lines(script, node, env, line.words[index:], env_known=self.env_known)
+            self.written |= written_files(heredocs, script, node)
             for each in inner:
                 each.conditional = each.conditional or line.conditional
                 each.repeated = each.repeated or line.repeated
@@ -206,10 +239,26 @@ def script_lines(
     return found, heredocs
 
 
+def written_files(heredocs: Sequence[shell.Heredoc], script: shell.Script, node: Node) -> dict[str, Written]:
+    """The files that a script of a node writes from here-documents, by their paths."""
+    found: dict[str, Written] = {}
+    for heredoc in heredocs:
+        target = heredoc.target
+        if not target and heredoc.words and shell.basename(heredoc.words[0].text) == "tee":
+            word = heredoc.words[-1]
+            target = word.text or script.text[word.start : word.end].strip("\"'")
+        if not target:
+            continue
+        pieces = [Piece(piece.text, *script.origin(piece.start, piece.end)) for piece in heredoc.pieces]
+        found[posixpath.normpath(target)] = pieces, node
+    return found
+
+
 def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:
     """The words of a Kubernetes `command:` or `args:` sequence, with `$(NAME)` replaced from the container's `env`.
 
-    A reference to a name that is not in `env` stays unknown, and so does one whose value comes from elsewhere.
+    A reference to a name that is not in `env` stays unknown, and so does one whose value comes from elsewhere. Where a
+    template wrote something into it that is not known, there may be any number of words more.
     """
     resolved, remote = values(env), remote_places(env)
     found = []
@@ -222,7 +271,14 @@ def words_of(sequence: Node, env: Mapping[str, EnvVar]) -> list[Word]:
             found.append(Word(node, substituted(text, resolved), 0, len(text), elsewhere=elsewhere))
         else:
             found.append(Word(node, [Piece(text, 0, len(text))], 0, len(text)))
+    if sequence.document.gaps_in(sequence):
+        found.append(any_words(sequence))
     return found
+
+
+def any_words(node: Node) -> Word:
+    """What stands at a node and is not known: any number of words."""
+    return Word(node, [Piece(None, 0, 0)], 0, 0, many=True)
 
 
 def argument_of(key: str, value: Node, *, switches: bool) -> Word | None:
@@ -240,6 +296,12 @@ def argument_of(key: str, value: Node, *, switches: bool) -> Word | None:
     else:
         pieces = [Piece(f"--{key}=", 0, 0), Piece(text, 0, len(text or ""))]
     return Word(value, pieces, 0, len(text or ""))
+
+
+def arguments_of(mapping: Node, *, switches: bool = False) -> list[Word]:
+    """The entries of a mapping as flags (see argument_of)."""
+    words = (argument_of(key, value, switches=switches) for key, value in mapping.items())
+    return [word for word in words if word is not None]
 
 
 def words_of_text(node: Node) -> list[Word] | None:
@@ -317,8 +379,14 @@ def _moved(word: shell.Word, node: Node, script: shell.Script, remote: Mapping[s
 
 
 def python_module(words: Sequence[Word]) -> tuple[str, int] | None:
-    """The module that `python -m module …` runs, and the index of its first argument; None for anything else."""
-    if not shell.basename(words[0].text).startswith("python"):
+    """The module that `python -m module …` runs, and the index of its first argument; None for anything else.
+
+    An unknown program (`$PYTHON`) with `-m` right behind it is taken for Python.
+    """
+    if words[0].text is None:
+        if len(words) < 2 or words[1].text != "-m":
+            return None
+    elif not shell.basename(words[0].text).startswith("python"):
         return None
     for index, word in enumerate(words[1:4], start=1):
         if word.text == "-m" and index + 1 < len(words):
@@ -352,3 +420,19 @@ class Call:
         self.arguments = arguments
         self.environment = environment
         self.place = place
+
+    def without(self, *options: str) -> list[Word]:
+        """The arguments without these options and their values."""
+        found: list[Word] = []
+        skip = False
+        for word in self.arguments:
+            name, equals, _ = word.prefix.partition("=")
+            if skip or name in options:
+                skip = not skip and not equals
+                continue
+            found.append(word)
+        return found
+
+    def with_arguments(self, arguments: list[Word]) -> Call:
+        """The same call with other arguments."""
+        return Call(self.launch, self.lines, arguments, self.environment, self.place, self.program)

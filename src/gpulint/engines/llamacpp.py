@@ -51,6 +51,9 @@ def build(call: Call) -> Engine:
         max_num_seqs=slots,
         max_batched_tokens=read.setting("--batch-size", flags.integer),
         serves_metrics=read.switch("--metrics"),
+        api_key=_api_key(read),
+        host=_host(read, call),
+        port=read.setting("--port", flags.integer),
         cpu_offload_gib=Setting(
             None, "--n-gpu-layers", layers.place if layers is not None else None, layers is None or layers.default
         ),
@@ -62,6 +65,22 @@ def build(call: Call) -> Engine:
     if "--rpc" in reading.given:  # layers go to other machines too
         engine.nodes = Setting(None, "--rpc", reading.given["--rpc"].place)
     return engine
+
+
+def _api_key(read: Settings) -> Setting[str] | None:
+    """The keys that are written, else the file of keys, of which nobody sees more than its name."""
+    file = read.setting("--api-key-file", flags.text)
+    if file is not None and not file.default:
+        return Setting(None, file.spelled, file.place)
+    return read.setting("--api-key", flags.text)
+
+
+def _host(read: Settings, call: Call) -> Setting[str] | None:
+    """The images set LLAMA_ARG_HOST to 0.0.0.0; else the loopback address holds. Source: .devops/*.Dockerfile."""
+    host = read.setting("--host", flags.text)
+    if host is not None and host.default:
+        host.value = "0.0.0.0" if _variant(call.launch) is not None else "127.0.0.1"  # noqa: S104
+    return host
 
 
 def _model(read: Settings) -> Setting[str] | None:

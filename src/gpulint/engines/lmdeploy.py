@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpulint.engines import _images, flags
+from gpulint.engines import _images, _packages, flags
 from gpulint.engines.launch import Call, Launch, Word, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
@@ -35,7 +35,7 @@ def entrypoint(launch: Launch) -> bool:  # noqa: ARG001
 def build(call: Call) -> Engine:
     """The engine with its settings."""
     image = call.launch.image.value if call.launch.image is not None else ""
-    version, version_text = _version(image)
+    version, version_text = _packages.version(call, "lmdeploy") or _version(image)
     reading = flags.read(flags.load("lmdeploy.json"), call.arguments, version)
     if len(reading.positionals) != 1:
         reading.complete = False
@@ -66,6 +66,12 @@ def build(call: Call) -> Engine:
         max_model_len=reading.setting("--session-len", flags.integer),
         max_num_seqs=reading.setting("--max-batch-size", flags.integer),
         max_batched_tokens=reading.setting("--max-prefill-token-num", flags.integer),
+        api_key=reading.setting("--api-keys", flags.text),
+        trust_remote_code=reading.switch("--trust-remote-code"),
+        revision=reading.setting("--revision", flags.text),
+        cache_dir=reading.setting("--download-dir", flags.text),
+        host=reading.setting("--server-name", flags.text),
+        port=reading.setting("--server-port", flags.integer),
         # TurboMind drives all GPUs from threads of one process; the PyTorch engine has a process for each.
         one_process=backend is None or backend.value != "pytorch",
         accelerator=_images.accelerator(image),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from gpulint.engines import _images, flags
+from gpulint.engines import _images, _packages, flags
+from gpulint.engines._settings import settings, spelled_in_file
 from gpulint.engines.flags import Reading, Table
 from gpulint.engines.launch import Call, Launch, Word, argument_of, python_module
 from gpulint.model.engine import Engine, Version
@@ -38,7 +39,7 @@ def entrypoint(launch: Launch) -> bool:  # noqa: ARG001
 def build(call: Call) -> Engine:
     """The engine with its settings, from the flags of its version."""
     image = call.launch.image.value if call.launch.image is not None else ""
-    version, version_text = _version(image)
+    version, version_text = _packages.version(call, "sglang") or _version(image)
     is_worker = bool(call.program) and call.program[-1].text in _DYNAMO
     reading = flags.read(_worker_table() if is_worker else flags.load("sglang.json"), call.arguments, version)
     config = reading.given.get("--config")
@@ -67,23 +68,46 @@ def build(call: Call) -> Engine:
         max_num_seqs=reading.setting("--max-running-requests", flags.integer),
         max_batched_tokens=reading.setting("--chunked-prefill-size", flags.positive),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
+        load_format=reading.setting("--load-format", flags.text),
+        eager=reading.switch("--disable-cuda-graph"),
+        prefix_caching=flags.negated(reading.switch("--disable-radix-cache")),
+        api_key=reading.setting("--api-key", flags.text),
+        trust_remote_code=reading.switch("--trust-remote-code"),
+        revision=reading.setting("--revision", flags.text),
+        cache_dir=reading.setting("--download-dir", flags.text),
+        host=None if is_worker else reading.setting("--host", flags.text),
+        port=None if is_worker else reading.setting("--port", flags.integer),
         serves_metrics=reading.switch("--enable-metrics"),
+        wrong_flags=flags.wrong_flags(reading) if _images.is_release(image) else [],
+        repeated_flags=flags.repeated_flags(reading),
+        stray_arguments=flags.stray_arguments(reading),
         config=reading.setting("--config", flags.text) if config is not None else None,
         chooses_devices="--base-gpu-id" in reading.given or "--gpu-id-step" in reading.given,
         accelerator=_images.accelerator(image),
     )
 
 
+def configured(call: Call, node: Node) -> Engine:
+    """The engine of a call whose `--config` names a file of this content; the command line comes behind it, and wins.
+
+    Source: sglang/srt/server_args_config_parser.py, ConfigArgumentMerger.
+    """
+    return spelled_in_file(build(call.with_arguments([*_arguments_of(node), *call.without("--config")])), node)
+
+
 def from_arguments(node: Node, place: Place) -> Engine:
     """The engine of a mapping of its arguments by their Python names (`tp_size: 8`), spelled as the mapping does."""
-    entries = [(key.replace("_", "-"), value) for key, value in node.items()]
-    words = [word for key, value in entries if (word := argument_of(key, value, switches=False)) is not None]
+    words = _arguments_of(node)
     engine = build(Call(Launch(None, None, words, {}, place), [], words, {}, place))
-    for name in engine.__slots__:
-        setting = getattr(engine, name, None)
-        if isinstance(setting, Setting):
-            setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
+    for setting in settings(engine):
+        setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
     return engine
+
+
+def _arguments_of(node: Node) -> list[Word]:
+    """The entries of a mapping as flags; keys are written with dashes or underscores."""
+    words = (argument_of(key.replace("_", "-"), value, switches=False) for key, value in node.items())
+    return [word for word in words if word is not None]
 
 
 @cache

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from gpulint.engines import _images, flags
-from gpulint.engines._settings import Settings
+from gpulint.engines import _images, _packages, flags
+from gpulint.engines._settings import Settings, settings
 from gpulint.engines.launch import Call, Launch, Word, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
 from gpulint.source.shell import basename
+from gpulint.source.text import Place
+from gpulint.source.yaml import Node
+
+T = TypeVar("T")
 
 MARKS = ("trtllm-serve", "dynamo.trtllm", "tensorrt_llm.commands")
 
@@ -22,6 +27,15 @@ _LAUNCHERS = ("mpirun", "mpiexec", "srun")
 _HOSTS = ("-H", "-host", "--host", "-hostfile", "--hostfile", "-machinefile", "--machinefile", "-f")
 # Files and values that change settings over the heads of the flags.
 _OVERRIDING = ("--config", "--extra-engine-args", "--override-engine-args")
+_FILES = ("--config", "--extra_llm_api_options", "--extra-engine-args")
+_SIZES = (
+    ("tensor_parallel", "tensor_parallel_size"),
+    ("pipeline_parallel", "pipeline_parallel_size"),
+    ("context_parallel", "context_parallel_size"),
+    ("max_model_len", "max_seq_len"),
+    ("max_num_seqs", "max_batch_size"),
+    ("max_batched_tokens", "max_num_tokens"),
+)
 
 
 def arguments(words: Sequence[Word]) -> int | None:
@@ -51,7 +65,7 @@ def build(call: Call) -> Engine:
     what is on the command line is taken as said, what is not is unknown.
     """
     image = call.launch.image.value if call.launch.image is not None else ""
-    version, version_text = _version(image)
+    version, version_text = _packages.version(call, "tensorrt-llm") or _version(image)
     is_worker = bool(call.program) and call.program[-1].text == _DYNAMO
     reading = flags.read(flags.load("dynamo_trtllm.json" if is_worker else "trtllm.json"), call.arguments, version)
     read = Settings(call, reading)
@@ -90,7 +104,9 @@ def build(call: Call) -> Engine:
         max_model_len=length,
         max_num_seqs=batch,
         max_batched_tokens=read.setting(tokens, flags.integer),
-        config=read.setting("--config", flags.text) if "--config" in reading.given else None,
+        host=read.setting("--host", flags.text),
+        port=read.setting("--port", flags.integer),
+        config=_file(read),
         accelerator=_images.accelerator(image),
     )
     inside = reading.given.get(attention)
@@ -101,9 +117,75 @@ def build(call: Call) -> Engine:
     return engine
 
 
+def configured(call: Call, node: Node) -> Engine:
+    """The engine of a call that names a file of this content, which says what the command line leaves open.
+
+    Where both speak, the file wins in the releases whose source is known, but that may change: what they disagree on is
+    unknown. Source: tensorrt_llm/llmapi/llm_args.py, update_llm_args_with_extra_dict.
+    """
+    return _with_options(build(call.with_arguments(call.without(*_FILES))), node)
+
+
+def from_options(node: Node, place: Place) -> Engine:
+    """The engine of a mapping of the LLM class's arguments (`tensor_parallel_size: 4`, `kv_cache_config: {…}`)."""
+    engine = build(Call(Launch(None, None, [], {}, place), [], [], {}, place))
+    for setting in settings(engine):
+        setting.spelled = setting.spelled.removeprefix("--")
+    return _with_options(engine, node)
+
+
+def _with_options(engine: Engine, node: Node) -> Engine:
+    _lay(engine, "model", node.get("model"), "model", flags.text)
+    # AutoDeploy has the one size for all.
+    tensor = node.get("tensor_parallel_size") or node.get("world_size")
+    for field, key in _SIZES:
+        _lay(engine, field, tensor if field == "tensor_parallel" else node.get(key), key, flags.integer)
+    experts = node.get("moe_expert_parallel_size")
+    if experts is not None and experts.text is not None:
+        size = flags.integer(experts.text)
+        engine.expert_parallel = Setting(None if size is None else size > 1, "moe_expert_parallel_size", experts.place)
+    cache = node.get("kv_cache_config")
+    if cache is not None and cache.is_mapping:
+        fraction = cache.get("free_gpu_memory_fraction")
+        own = engine.kv_cache_free_fraction
+        if fraction is None and own is not None and not own.default:
+            own.value = None  # some releases replace the whole, others one key
+        _lay(engine, "kv_cache_free_fraction", fraction, "free_gpu_memory_fraction", flags.number)
+        _lay(engine, "kv_cache_dtype", cache.get("dtype"), "dtype", flags.text)
+    inside = node.get("enable_attention_dp")
+    if inside is not None and inside.value is True:  # one copy of the attention on each GPU of the group
+        ranks = engine.tensor_parallel.value if engine.tensor_parallel is not None else None
+        engine.attention_data_parallel = Setting(ranks, "enable_attention_dp", inside.place)
+    per_node = node.get("gpus_per_node")
+    if per_node is not None and per_node.text is not None:
+        setting = Setting(flags.integer(per_node.text), "gpus_per_node", per_node.place)
+        engine.nodes = _nodes(engine, setting) or engine.nodes
+    engine.config = None
+    return engine
+
+
+def _lay(engine: Engine, field: str, node: Node | None, key: str, convert: Callable[[str], T | None]) -> None:
+    """Sets what a file says; a value that the command line contradicts is unknown."""
+    if node is None or node.text is None:
+        return
+    value = None if flags.is_placeholder(node.text) else convert(node.text)
+    own: Setting[T] | None = getattr(engine, field)
+    if own is not None and not own.default and own.value != value:
+        value = None
+    setattr(engine, field, Setting(value, key, node.place))
+
+
 def _is_set(read: Settings, name: str) -> bool:
     flag = read.reading.table.flags.get(name)
     return flag is not None and (name in read.reading.given or (flag.env is not None and flag.env in read.variables))
+
+
+def _file(read: Settings) -> Setting[str] | None:
+    """The file of options, by flag or by variable."""
+    for name in ("--config", "--extra-engine-args"):
+        if _is_set(read, name):
+            return read.setting(name, flags.text)
+    return None
 
 
 def _nodes(engine: Engine, per_node: Setting[int] | None) -> Setting[int] | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-from gpulint.engines import _images, flags
+from gpulint.engines import _images, _packages, flags
+from gpulint.engines._settings import Variables, settings, spelled_in_file
 from gpulint.engines.flags import Reading, Table
-from gpulint.engines.launch import Call, CommandLine, Launch, Word, argument_of, python_module
+from gpulint.engines.launch import Call, CommandLine, Launch, Word, arguments_of, python_module
 from gpulint.model.engine import Engine, Version
 from gpulint.model.values import Setting
 from gpulint.source.shell import basename
@@ -106,7 +105,7 @@ def build(call: Call) -> Engine:
     """The engine with its settings, from the flags of its version."""
     launch = call.launch
     image = launch.image.value if launch.image is not None else ""
-    version, version_text = _version(image)
+    version, version_text = _packages.version(call, "vllm") or _version(image)
     words = call.arguments
     if not call.lines and words and words[0].text == "serve":
         words = words[1:]
@@ -124,11 +123,10 @@ def build(call: Call) -> Engine:
         reading.complete = False  # vLLM-Omni places the stages of a pipeline on the GPUs by itself
     model = _server_model(reading) if server else _model(reading)
     only_strange = strange and reading.complete and "--config" not in reading.given
-    rest_known = reading.complete = reading.complete and not strange
+    reading.complete = reading.complete and not strange
     if "--config" in reading.given:
         reading.complete = False
     engine = _engine(reading, call, model, version, version_text)
-    engine.rest_known = rest_known
     engine.only_strange_flags = only_strange
     engine.model_end = _model_end(reading, call) if engine.model is not None and engine.model.value is None else None
     return engine
@@ -140,6 +138,7 @@ def _engine(
     launch = call.launch
     image = launch.image.value if launch.image is not None else ""
     ray = _ray_start(call.lines)
+    is_worker = bool(call.program) and call.program[-1].text == _DYNAMO  # requests come to it by other ways
     backend = reading.given.get("--data-parallel-backend")
     return Engine(
         name="vllm",
@@ -167,8 +166,21 @@ def _engine(
         max_batched_tokens=reading.setting("--max-num-batched-tokens", flags.human_integer),
         cpu_offload_gib=reading.setting("--cpu-offload-gb", flags.number),
         eager=reading.switch("--enforce-eager"),
+        load_format=reading.setting("--load-format", flags.text),
+        shutdown_timeout_s=reading.setting("--shutdown-timeout", flags.number),
+        prefix_caching=reading.switch("--enable-prefix-caching"),
+        chunked_prefill=reading.switch("--enable-chunked-prefill"),
+        api_key=_with_variable(reading, call, "--api-key", "VLLM_API_KEY"),
+        trust_remote_code=reading.switch("--trust-remote-code"),
+        revision=_revision(reading),
+        cache_dir=reading.setting("--download-dir", flags.text),
+        host=None if is_worker else reading.setting("--host", flags.text),
+        port=None if is_worker else reading.setting(_port_flag(reading), flags.integer),
         serves_metrics=flags.negated(reading.switch("--disable-log-stats")),
         config=reading.setting("--config", flags.text) if "--config" in reading.given else None,
+        wrong_flags=flags.wrong_flags(reading) if _images.is_release(image) else [],
+        repeated_flags=flags.repeated_flags(reading),
+        stray_arguments=flags.stray_arguments(reading),
         ray_cluster=ray is not None
         or not launch.env_known
         or any(name.startswith("RAY_") for name in launch.env)
@@ -184,53 +196,36 @@ def from_engine_kwargs(node: Node | None, place: Place) -> Engine:
     mapping all are defaults. An argument that vLLM has no flag for, and a node that is no mapping, leave it unknown
     what else is set.
     """
-    engine = _of_arguments(node, place, None, None, switches=True)
-    for setting in _settings(engine).values():
+    engine = _of_arguments(node, place)
+    for setting in settings(engine):
         if setting.default:
             setting.spelled = setting.spelled.removeprefix("--").replace("-", "_")
     return engine
 
 
-def apply_config(engine: Engine, node: Node) -> None:
-    """Lays the content of the file that `--config` names under the command line of an engine.
+def configured(call: Call, node: Node) -> Engine:
+    """The engine of a call whose `--config` names a file of this content.
 
-    The command line beats the file, the file the defaults (vllm/utils/argparse_utils.py, load_config_file).
+    Its entries stand before the arguments, so that the command line beats the file, and the file the defaults
+    (vllm/utils/argparse_utils.py, load_config_file).
     """
-    filed = _of_arguments(node, engine.place, engine.version, engine.version_text, switches=False)
-    known = engine.rest_known and filed.arguments_known
-    current = _settings(engine)
-    for name, setting in _settings(filed).items():
-        own = current.get(name)
-        if own is not None and not own.default:
-            continue
-        if setting.default and not known:
-            setting.value = None
-        setattr(engine, name, setting)
-    engine.ray_cluster = engine.ray_cluster or filed.ray_cluster
-    engine.arguments_known = known
-    engine.config = None
+    words = call.without("--config")
+    if not call.lines and words and words[0].text == "serve":
+        words = words[1:]
+    return spelled_in_file(build(call.with_arguments([*arguments_of(node), *words])), node)
 
 
-def _of_arguments(
-    node: Node | None, place: Place, version: Version | None, version_text: str | None, *, switches: bool
-) -> Engine:
+def _of_arguments(node: Node | None, place: Place) -> Engine:
     """The engine of a mapping of arguments; what is written is spelled by its key."""
-    entries = node.items() if node is not None else ()
-    words = [word for key, value in entries if (word := argument_of(key, value, switches=switches)) is not None]
-    reading = flags.read(_table(), words, version)
+    words = arguments_of(node, switches=True) if node is not None else []
+    reading = flags.read(_table(), words, None)
     reading.complete = reading.complete and (node is None or node.is_mapping)
     call = Call(Launch(None, None, words, {}, place), [], words, {}, place)
-    engine = _engine(reading, call, _model(reading), version, version_text)
-    for setting in _settings(engine).values():
+    engine = _engine(reading, call, _model(reading), None, None)
+    for setting in settings(engine):
         if not setting.default:
             setting.spelled = setting.spelled.removeprefix("--")
     return engine
-
-
-def _settings(engine: Engine) -> dict[str, Setting[Any]]:
-    """The settings of an engine by the names of their fields."""
-    found = {field.name: getattr(engine, field.name, None) for field in dataclasses.fields(engine)}
-    return {name: value for name, value in found.items() if isinstance(value, Setting)}
 
 
 @cache
@@ -312,6 +307,26 @@ def _length(value: str) -> int | None:
     """Tokens; None for `auto` and -1, which take what fits into memory."""
     length = flags.human_integer(value)
     return None if length is None or length < 1 else length
+
+
+def _port_flag(reading: Reading) -> str:
+    return "--http-port" if "--http-port" in reading.table.flags else "--port"
+
+
+def _with_variable(reading: Reading, call: Call, name: str, variable: str) -> Setting[str] | None:
+    """A setting that a variable makes where the flag is not given."""
+    found = reading.setting(name, flags.text)
+    if found is not None and not found.default:
+        return found
+    if not call.launch.env_known:
+        return Setting(None, name, None)
+    return Variables(call).setting(variable, flags.text) or found
+
+
+def _revision(reading: Reading) -> Setting[str] | None:
+    """The revision of the model, or of its code alone."""
+    code = reading.setting("--code-revision", flags.text)
+    return code if code is not None and not code.default else reading.setting("--revision", flags.text)
 
 
 def _data_parallel_local(reading: Reading) -> Setting[int] | None:

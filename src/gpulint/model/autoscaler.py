@@ -26,7 +26,8 @@ class ScalingMetric:
     `activation` is the value above which a target at zero replicas is woken. `missing_is_zero` says whether a query
     without a result counts as 0, and `missing_place` where that is written; None where the format has no such choice.
     `ceiling` is what the same file lets a replica have of it at most. `scoped` says that something else than the
-    query's matchers restricts what it reads (a tenant).
+    query's matchers restricts what it reads (a tenant). `default_targets` are what holds without a target that is
+    written, of the latest releases first, where that differs between releases.
     """
 
     type: str
@@ -45,6 +46,7 @@ class ScalingMetric:
     missing_place: Place | None = None
     ceiling: Setting[int] | None = None
     scoped: bool = False
+    default_targets: tuple[float, ...] = ()
 
     def place_of(self, selector: Selector) -> Place:
         """The place of one metric's name inside the query."""
@@ -80,6 +82,16 @@ class ScaleDown:
 
 
 @dataclass(slots=True, eq=False)
+class Schedule:
+    """Other bounds at certain hours: what holds there, as the schedule or the autoscaler beside it writes it."""
+
+    name: str
+    place: Place
+    min_replicas: Sourced[int] | None
+    max_replicas: Sourced[int] | None
+
+
+@dataclass(slots=True, eq=False)
 class Autoscaler:
     """An HPA, ScaledObject or the like. `workload` is what it scales, where that is in the project and unambiguous.
 
@@ -99,6 +111,7 @@ class Autoscaler:
     `fallback` is where it is written how many replicas there are while a signal cannot be read. `takes_over` names an
     HPA that it makes its own. `ignored` are signals that are written but never read, for the reason that
     `ignored_because` gives in the file's own words.
+    `schedules` have bounds of their own; `min_replicas` and `max_replicas` are then the least and the most of all.
     """
 
     ref: ObjectRef
@@ -128,6 +141,7 @@ class Autoscaler:
     takes_over: str | None = None
     ignored: list[ScalingMetric] = field(default_factory=list)
     ignored_because: Sourced[str] | None = None
+    schedules: list[Schedule] = field(default_factory=list)
 
     @property
     def lowest(self) -> int | None:

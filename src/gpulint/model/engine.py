@@ -5,13 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpulint.model.values import ObjectRef, Setting
+from gpulint.model.values import ObjectRef, Setting, Sourced
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
     from gpulint.model.workload import Container
 
 Version = tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class WrongFlag:
+    """A flag that this version of the engine does not have: `added` and `removed` say since when and until when it had.
+
+    Neither is set for a flag that no version has had.
+    """
+
+    name: str
+    place: Place
+    added: str | None = None
+    removed: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -25,8 +38,9 @@ class Engine:
     `arguments_known` is False when part of the command line cannot be read, so that a flag not seen is not a default.
     `sole` is False where the container starts further engines, or one of several as a branch decides.
     `alone` is False where the container runs other programs too, which may use its GPUs; `chooses_devices` says that it
-    sets CUDA_VISIBLE_DEVICES or the like, `visible_devices` how many that lists; `ray_cluster` that it starts or joins
-    a Ray cluster, where other pods' GPUs may count.
+    sets CUDA_VISIBLE_DEVICES or the like, `visible_devices` how many that lists, `shares_devices` that another program
+    of the container may use some of those; `ray_cluster` that it starts or joins a Ray cluster, where other pods' GPUs
+    may count.
     `accelerator` is what the image is built for where it says so and it is not CUDA: `cpu`, `rocm`, `gaudi`, …
 
     `attention_data_parallel` is how many copies of the attention stand inside the tensor parallel group; unlike
@@ -38,8 +52,13 @@ class Engine:
     `only_strange_flags` says that `arguments_known` is False for nothing but flags which the engine does not have.
     `eager` says that it does without CUDA graphs.
     `serves_metrics` says whether it serves metrics for Prometheus; spelled as the switch that decides.
-    `config` names a file with further settings that nobody has read yet; `rest_known` is what `arguments_known` will
-    be when one has.
+    `api_key` is what clients must send, `revision` the commit or tag of the model or of its code on the Hub;
+    `trust_remote_code` says that this code runs. `cache_dir` is where the engine downloads models to.
+    `max_input_tokens`, `batch_total_tokens` and `batch_prefill_tokens` are TGI's limits of one prompt, of a batch, and
+    of the prompts in it. `wrong_flags` are known where the version is, and the table of flags covers it;
+    `repeated_flags` are given twice, with the value that is lost first. `stray_arguments` hold a flag and its value in
+    one word.
+    `config` names a file with further settings that is not in sight.
     """
 
     name: str
@@ -69,16 +88,32 @@ class Engine:
     max_batched_tokens: Setting[int] | None = None
     cpu_offload_gib: Setting[float] | None = None
     eager: Setting[bool] | None = None
+    prefix_caching: Setting[bool] | None = None
+    chunked_prefill: Setting[bool] | None = None
+    max_input_tokens: Setting[int] | None = None
+    batch_total_tokens: Setting[int] | None = None
+    batch_prefill_tokens: Setting[int] | None = None
+    api_key: Setting[str] | None = None
+    trust_remote_code: Setting[bool] | None = None
+    revision: Setting[str] | None = None
+    cache_dir: Setting[str] | None = None
+    host: Setting[str] | None = None
+    port: Setting[int] | None = None
+    load_format: Setting[str] | None = None
+    shutdown_timeout_s: Setting[float] | None = None
     serves_metrics: Setting[bool] | None = None
     config: Setting[str] | None = None
-    rest_known: bool = True
+    wrong_flags: list[WrongFlag] = field(default_factory=list)
+    repeated_flags: list[tuple[Setting[str], Setting[str]]] = field(default_factory=list)
+    stray_arguments: list[Sourced[str]] = field(default_factory=list)
     only_strange_flags: bool = False
     uses_all_visible_gpus: bool = False
     one_process: bool = False
     sole: bool = True
     alone: bool = True
     chooses_devices: bool = False
-    visible_devices: int | None = None
+    visible_devices: Setting[int] | None = None
+    shares_devices: bool = False
     ray_cluster: bool = False
     accelerator: str | None = None
     display_name: str = ""

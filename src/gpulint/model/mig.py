@@ -35,12 +35,16 @@ class MigLayout:
 
 @dataclass(slots=True, eq=False)
 class MigPlan:
-    """A MIG partition configuration (mig-parted, GPU Operator): named layouts."""
+    """A MIG partition configuration (mig-parted, GPU Operator): named layouts.
+
+    `name_place` is where the object that holds it is named, None for a file.
+    """
 
     ref: ObjectRef
     place: Place
     layouts: list[MigLayout] = field(default_factory=list)
     schema_errors: list[SchemaError] = field(default_factory=list)
+    name_place: Place | None = None
 
 
 @dataclass(slots=True, eq=False)

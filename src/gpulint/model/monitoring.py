@@ -1,9 +1,9 @@
-"""What is watched: alerts and recording rules over PromQL."""
+"""What is watched: alerts, recording rules and dashboards over PromQL, and what Prometheus scrapes for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gpulint.metrics.promql import meaning_of
 from gpulint.metrics.table import Meaning
@@ -12,6 +12,9 @@ from gpulint.source.text import Place
 
 if TYPE_CHECKING:
     from gpulint.metrics.promql import Query, Selector
+    from gpulint.model.network import Service
+    from gpulint.model.policies import LabelSelector
+    from gpulint.model.workload import Workload
     from gpulint.source.yaml import Node
 
 
@@ -100,7 +103,8 @@ class MetricAlias:
     """A name that a metrics adapter serves for other series: what an HPA calls it, and what it stands for.
 
     `expression` selects the series, `served` is the query whose result the adapter hands out, None where its own holds.
-    `external` says that it is an external metric, which belongs to no pod or other object.
+    `external` says that it is an external metric, which belongs to no pod or other object. `labels` are the series'
+    labels that stand for Kubernetes objects (`exported_pod` for pods), where the rule writes which.
     """
 
     ref: ObjectRef
@@ -108,6 +112,7 @@ class MetricAlias:
     expression: Expression
     served: Expression | None = None
     external: bool = False
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -130,3 +135,39 @@ class CounterList:
     ref: ObjectRef
     place: Place
     names: frozenset[str]
+
+
+@dataclass(slots=True, eq=False)
+class ScrapeEndpoint:
+    """One port that is scraped; `port` is as written, its name where a Service or a pod is selected; None for others.
+
+    `taken` are those labels of `pod`, `namespace` and `container` which the scrape sets to the scraped pod itself: what
+    an exporter says under these names is kept as `exported_…`. None where relabelling leaves that open.
+    """
+
+    place: Place
+    port: Sourced[str] | None = None
+    path: Sourced[str] | None = None
+    interval_s: float | None = None
+    taken: frozenset[str] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Monitor:
+    """What tells Prometheus where to scrape: a ServiceMonitor or PodMonitor, a scrape job, the values of a chart.
+
+    `words` are the names by which its targets can be told: its own, its job's, those that it selects. `selects` is
+    what the `selector` is over, None for a job that discovers its targets otherwise. `namespaces` are those that it
+    looks in, None for all or where that cannot be known. `services` and `workloads` are what it selects of the project.
+    """
+
+    ref: ObjectRef
+    place: Place
+    words: frozenset[str]
+    endpoints: list[ScrapeEndpoint]
+    selects: Literal["Service", "Pod"] | None = None
+    selector: LabelSelector | None = None
+    namespaces: frozenset[str] | None = None
+    job_label: Sourced[str] | None = None
+    services: list[Service] = field(default_factory=list)
+    workloads: list[Workload] = field(default_factory=list)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.files import DuplicateKey, EmbeddedError
+from gpulint.model.ignores import Ignore
 from gpulint.model.mig import MigPlan
 from gpulint.model.monitoring import Alert, CounterList, Dashboard, Expression, MetricAlias, Panel, RecordingRule
 from gpulint.model.values import ObjectRef, Sourced
-from gpulint.model.workload import COMPUTE_CLASS, GpuRequest, Placement, Pod, Workload
+from gpulint.model.workload import COMPUTE_CLASS, GpuRequest, Placement, Pod, Volume, Workload
 from gpulint.source.text import Place, Source
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from gpulint.model.devices import ClaimUse, DeviceClaim, DeviceClass
     from gpulint.model.host import KnownHost
     from gpulint.model.landing import Landing, PlannedHost
-    from gpulint.model.monitoring import MetricsAdapter
-    from gpulint.model.policies import DisruptionBudget, ResourceQuota, VerticalAutoscaler
+    from gpulint.model.monitoring import MetricsAdapter, Monitor
+    from gpulint.model.network import Service
+    from gpulint.model.policies import DisruptionBudget, LabelSelector, ResourceQuota, VerticalAutoscaler
+    from gpulint.model.secrets import StoredSecret
+    from gpulint.model.storage import VolumeClaim
     from gpulint.source.yaml import Node as YamlNode
 
 T = TypeVar("T")
@@ -42,9 +46,14 @@ class Project:
     `template_users` are objects that run the pod template of another workload: who, whose, and where that is written.
     `awaiting` are the nodes of objects that take variables from ConfigMaps, with the workloads read from them, and
     `config_map_files` the files that hold ConfigMaps.
+    `bases` are the objects by which others are completed (serving runtimes, base configurations), with their nodes, and
+    `completions` what completes these when every file has been read: each is called with the project of the bases.
     `kustomizations` gives, for the folder of each kustomization, the files and folders that it names;
     it is asked only when a join is ambiguous. `open_file` gives a file of the project by its path, if it can be read:
     what manifests name (environment files, the files of kustomizations).
+    `repository_of` gives, for a file, the top folder of the repository that it belongs to. `releases` gives, for a
+    template of a Helm chart, the folder of the chart that it is released with: its objects have the names of a release
+    that nobody made, and mean each other alone. `rendered_config_maps` are the ConfigMaps among them.
     `hosts` are those to check against, measured now or described in files; `landings` and `planned_hosts` are the pods
     and MIG plans that meet them.
     """
@@ -58,8 +67,10 @@ class Project:
     metrics_adapters: list[MetricsAdapter] = field(default_factory=list)
     dashboards: list[Dashboard] = field(default_factory=list)
     counter_lists: list[CounterList] = field(default_factory=list)
+    monitors: list[Monitor] = field(default_factory=list)
     duplicate_keys: list[DuplicateKey] = field(default_factory=list)
     embedded_errors: list[EmbeddedError] = field(default_factory=list)
+    ignores: list[Ignore] = field(default_factory=list)
     template_users: list[tuple[ObjectRef, ObjectRef, Place]] = field(default_factory=list)
     vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
     disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
@@ -72,14 +83,25 @@ class Project:
     gpu_operators: list[GpuOperator] = field(default_factory=list)
     device_claims: list[DeviceClaim] = field(default_factory=list)
     device_classes: list[DeviceClass] = field(default_factory=list)
+    services: list[Service] = field(default_factory=list)
+    volume_claims: list[VolumeClaim] = field(default_factory=list)
+    stored_secrets: list[StoredSecret] = field(default_factory=list)
     hosts: list[KnownHost] = field(default_factory=list)
     landings: list[Landing] = field(default_factory=list)
     planned_hosts: list[PlannedHost] = field(default_factory=list)
     awaiting: list[tuple[YamlNode, list[Workload]]] = field(default_factory=list)
     config_map_files: list[str] = field(default_factory=list)
+    # Paths of the objects that no reader has a use for, by kind and name.
+    passed_over: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    bases: list[tuple[ObjectRef, YamlNode]] = field(default_factory=list)
+    completions: list[Callable[[Project], None]] = field(default_factory=list)
     kustomizations: Callable[[], dict[str, list[str]]] = dict
     open_file: Callable[[str], Source | None] = lambda path: None  # noqa: ARG005
+    repository_of: Callable[[str], str] = lambda path: ""  # noqa: ARG005
+    releases: dict[str, str] = field(default_factory=dict)
+    rendered_config_maps: list[YamlNode] = field(default_factory=list)
     _kustomized_by: dict[str, frozenset[str]] | None = field(default=None, init=False)
+    _by_label: dict[tuple[str, str], list[Workload]] | None = field(default=None, init=False)
 
     def objects(self, subject: str) -> Sequence[object]:
         """The objects of a class, by its name (`Alert`), or of several (`Alert | RecordingRule`): what a rule visits.
@@ -105,8 +127,10 @@ class Project:
             "MetricAlias": self.aliases,
             "Panel": self.panels,
             "Dashboard": self.dashboards,
+            "Monitor": self.monitors,
             "DuplicateKey": self.duplicate_keys,
             "EmbeddedError": self.embedded_errors,
+            "Ignore": self.ignores,
             "VerticalAutoscaler": self.vertical_autoscalers,
             "DisruptionBudget": self.disruption_budgets,
             "ResourceQuota": self.resource_quotas,
@@ -116,6 +140,9 @@ class Project:
             "DevicePluginConfig": self.device_plugin_configs,
             "GpuOperator": self.gpu_operators,
             "DeviceClaim": self.device_claims,
+            "Service": self.services,
+            "VolumeClaim": self.volume_claims,
+            "StoredSecret": self.stored_secrets,
             "KnownHost": self.hosts,
             "Landing": self.landings,
             "PlannedHost": self.planned_hosts,
@@ -167,7 +194,15 @@ class Project:
         if self.compute_classes:
             self._place_by_compute_class()
         for budget in self.disruption_budgets:
-            self._join_budget(budget)
+            for workload in self._selected(budget.selector, budget.ref, budget.place):
+                budget.workloads.append(workload)
+                workload.disruption_budgets.append(budget)
+        for service in self.services:
+            for workload in self._selected(service.selector, service.ref, service.place):
+                service.workloads.append(workload)
+                workload.services.append(service)
+        for monitor in self.monitors:
+            self._join_monitor(monitor)
         self._resolve_claims()
         if self.hosts:
             from gpulint.model.landing import land
@@ -208,10 +243,20 @@ class Project:
     # -- autoscaler to workload
 
     def _one_workload(self, candidates: list[Workload], target: ObjectRef, origin: Place) -> Workload | None:
+        candidates = self.of_one_release(candidates, origin, lambda workload: workload.place)
         fitting = [w for w in candidates if _same_namespace(w.ref.namespace, target.namespace)]
         exact = [w for w in fitting if w.ref.namespace == target.namespace]
         whole = [w for w in exact if w.complete] or [w for w in fitting if w.complete] or fitting
-        return self.nearest(whole, origin, lambda workload: workload.place)
+        found = self.nearest(whole, origin, lambda workload: workload.place)
+        namesakes = self.passed_over.get((target.kind, target.name or ""))
+        if found is not None and namesakes:
+            # One without a GPU or an engine, at least as near, may be what is meant.
+            distance = self._distance(origin.source.path, found.place.source.path)
+            released = self.releases.get(origin.source.path)
+            namesakes = [path for path in namesakes if self.releases.get(path) == released]
+            if any(self._distance(origin.source.path, path) <= distance for path in namesakes):
+                return None
+        return found
 
     def _patches(self, workload: Workload, candidates: list[Workload]) -> list[Workload]:
         """The fragments of a workload that some kustomization lays over it."""
@@ -241,10 +286,36 @@ class Project:
         steps = _steps_between(posixpath.dirname(first), posixpath.dirname(second))
         return steps <= folders or self._share_kustomization(first, second)
 
-    def applied_together(self, first: Place, second: Place) -> bool:
-        """Whether two places surely reach the cluster together: they share a file or a kustomization."""
+    def of_one_repository(self, first: Place, second: Place) -> bool:
+        """Whether two places belong to one repository, where a folder holds several (checkouts, submodules)."""
         here, there = first.source.path, second.source.path
+        return here == there or self.repository_of(here) == self.repository_of(there)
+
+    def bases_for(self, origin: Place, kinds: Sequence[str]) -> list[tuple[ObjectRef, YamlNode]]:
+        """The bases of some kinds that an object may mean: those of its repository, and of its release of a chart."""
+        released = self.releases.get(origin.source.path)
+        return [
+            (ref, node)
+            for ref, node in self.bases
+            if ref.kind in kinds
+            and self.releases.get(node.place.source.path) == released
+            and self.of_one_repository(origin, node.place)
+        ]
+
+    def applied_together(self, first: Place, second: Place) -> bool:
+        """Whether two places surely reach the cluster together: they share a file, a kustomization or a chart."""
+        here, there = first.source.path, second.source.path
+        released = self.releases.get(here)
+        if released is not None and released == self.releases.get(there):
+            return True
         return here == there or self._share_kustomization(here, there)
+
+    def of_one_release(self, candidates: list[T], origin: Place, place_of: Callable[[T], Place]) -> list[T]:
+        """The candidates of the same release of a chart as the origin; of none, where it is in none."""
+        if not self.releases:
+            return candidates
+        released = self.releases.get(origin.source.path)
+        return [each for each in candidates if self.releases.get(place_of(each).source.path) == released]
 
     def _distance(self, origin: str, other: str) -> tuple[int, int]:
         if origin == other:
@@ -262,25 +333,69 @@ class Project:
         none: frozenset[str] = frozenset()
         return not self._kustomized_by.get(first, none).isdisjoint(self._kustomized_by.get(second, none))
 
-    # -- disruption budget to workloads
+    # -- selectors to workloads
 
-    def _join_budget(self, budget: DisruptionBudget) -> None:
-        """The workloads whose pods a budget selects: of each name, the one that belongs to the budget's place."""
-        if budget.selector is None:
-            return
+    def _selected(self, selector: LabelSelector | None, ref: ObjectRef, place: Place) -> list[Workload]:
+        """The workloads whose pods a selector selects: of each name, the one that belongs to the selector's place."""
+        if selector is None:
+            return []
         by_name: dict[tuple[str, str | None, str | None], list[Workload]] = {}
-        for workload in self.workloads:
+        for workload in self.of_one_release(self._labelled(selector), place, lambda workload: workload.place):
             if (
                 workload.overlay is None
-                and _same_namespace(workload.ref.namespace, budget.ref.namespace)
-                and any(pod.labels and budget.selector.selects(pod.labels) for pod in workload.pods)
+                and _same_namespace(workload.ref.namespace, ref.namespace)
+                and any(pod.labels and selector.selects(pod.labels) for pod in workload.pods)
             ):
                 by_name.setdefault((workload.ref.kind, workload.ref.name, workload.part), []).append(workload)
-        for candidates in by_name.values():
-            nearest = self.nearest(candidates, budget.place, lambda workload: workload.place)
-            if nearest is not None:
-                budget.workloads.append(nearest)
-                nearest.disruption_budgets.append(budget)
+        found = [self.nearest(each, place, lambda workload: workload.place) for each in by_name.values()]
+        return [workload for workload in found if workload is not None]
+
+    def _labelled(self, selector: LabelSelector) -> list[Workload]:
+        """The workloads with the one of a selector's labels that the fewest have; all where it names no label."""
+        if not selector.labels:
+            return self.workloads
+        if self._by_label is None:
+            self._by_label = {}
+            for workload in self.workloads:
+                for label in {label for pod in workload.pods for label in pod.labels.items()}:
+                    self._by_label.setdefault(label, []).append(workload)
+        index = self._by_label
+        return min((index.get(label, []) for label in selector.labels.items()), key=len)
+
+    def _join_monitor(self, monitor: Monitor) -> None:
+        """The pods that a monitor selects, or the Services and their pods."""
+        selector = monitor.selector
+        if selector is None:
+            return
+        for namespace in sorted(monitor.namespaces) if monitor.namespaces is not None else [None]:
+            within = ObjectRef(monitor.ref.kind, namespace, monitor.ref.name)
+            if monitor.selects == "Pod":
+                monitor.workloads += self._selected(selector, within, monitor.place)
+                continue
+            by_name: dict[str | None, list[Service]] = {}
+            for service in self.services:
+                if _same_namespace(service.ref.namespace, namespace) and selector.selects(service.labels):
+                    by_name.setdefault(service.ref.name, []).append(service)
+            found = [self.nearest(each, monitor.place, lambda service: service.place) for each in by_name.values()]
+            monitor.services += [service for service in found if service is not None]
+        if monitor.selects == "Service":
+            monitor.workloads = [workload for service in monitor.services for workload in service.workloads]
+
+    # -- volumes to claims
+
+    def claim_of(self, volume: Volume, pod: Pod) -> VolumeClaim | None:
+        """The PersistentVolumeClaim that a volume of a pod names, if it is among the files and certain which."""
+        named = volume.claim
+        if named is None:
+            return None
+        namespace = pod.workload.ref.namespace
+        candidates = [
+            claim
+            for claim in self.volume_claims
+            if claim.ref.name == named.value and _same_namespace(claim.ref.namespace, namespace)
+        ]
+        candidates = self.of_one_release(candidates, named.place, lambda claim: claim.place)
+        return self.nearest(candidates, named.place, lambda claim: claim.place)
 
     # -- DRA claims to devices
 
@@ -335,6 +450,7 @@ class Project:
             and claim.ref.name == use.target
             and _same_namespace(claim.ref.namespace, user.namespace)
         ]
+        candidates = self.of_one_release(candidates, use.place, lambda claim: claim.place)
         return self.nearest(candidates, use.place, lambda claim: claim.place)
 
     # -- metrics to what they measure

@@ -63,6 +63,7 @@ def _identity(ref: ObjectRef, place: Place) -> dict[str, Any]:
 def _workload(workload: Workload) -> dict[str, Any]:
     return {
         **_identity(workload.ref, workload.place),
+        **({"part": workload.part} if workload.part is not None else {}),
         **({"overlay": workload.overlay} if workload.overlay is not None else {}),
         "replicas": _value(workload.replicas),
         "containers": [_container(container) for container in workload.containers],
@@ -200,7 +201,8 @@ def tree(data: dict[str, Any], *, color: bool) -> str:
 
 def _heading(item: dict[str, Any], bold: Any) -> str:  # noqa: ANN401
     name = f"{item['namespace']}/{item['name']}" if item["namespace"] else str(item["name"])
-    return f"{bold(item['kind'] + ' ' + name)}  {visible(item['path'])}:{item['line']}"
+    part = f" ({visible(item['part'])})" if "part" in item else ""
+    return f"{bold(item['kind'] + ' ' + name)}{part}  {visible(item['path'])}:{item['line']}"
 
 
 def _engine_line(engine: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from gpulint.hardware.mig import gpus_with, slice_memory_mib
-from gpulint.model.values import ObjectRef, Sourced
+from gpulint.model.values import ObjectRef, Setting, Sourced
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from gpulint.model.autoscaler import Autoscaler
     from gpulint.model.devices import ClaimUse
     from gpulint.model.engine import Engine
+    from gpulint.model.network import Service
     from gpulint.model.policies import DisruptionBudget, VerticalAutoscaler
 
 # The node label by which pods select a ComputeClass.
 COMPUTE_CLASS = "cloud.google.com/compute-class"
+# Triton's word for instances of which each has one GPU, and the name by which a request of them is known.
+PER_INSTANCE = "KIND_GPU"
 Vendor = Literal["nvidia", "amd", "intel", "habana", "google-tpu", "aws-neuron"]
 
 
@@ -28,6 +31,8 @@ class GpuRequest:
 
     `count` is None where the file leaves it to a variable. `mig_profile` is the slice that each unit is (`1g.10gb`).
     `shared` says that a unit is a time-sliced or MPS share; `virtual` that it is a vGPU of another scheduler (HAMi).
+    `limit` and `requested` are the amounts as written on the two sides of a container's `resources`, None for a side
+    that does not name it (both in formats without sides).
     """
 
     resource: str
@@ -38,6 +43,8 @@ class GpuRequest:
     mig_profile: str | None = None
     shared: bool = False
     virtual: bool = False
+    limit: Sourced[str] | None = None
+    requested: Sourced[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -94,11 +101,55 @@ class SharedMemory:
 
 
 @dataclass(slots=True, eq=False)
-class StartupProbe:
-    """How long a container may take to start: the initial delay and all failures that its startup probe allows."""
+class Probe:
+    """A probe of a container. `budget_s` is how long it lets pass from the start to its last failure; None if unknown.
 
-    budget_s: float
+    `place` is its key. The settings are None in formats that have no such thing. `action` is how it asks (`httpGet`,
+    `tcpSocket`, `exec`, `grpc`), None where that is left to an operator.
+    """
+
+    budget_s: float | None
     place: Place
+    initial_delay_s: Setting[float] | None = None
+    period_s: Setting[float] | None = None
+    timeout_s: Setting[float] | None = None
+    failure_threshold: Setting[float] | None = None
+    action: str | None = None
+    path: str | None = None
+    port: str | None = None
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long a container that has started may fail: all failures but the delay before them."""
+        if self.failure_threshold is None or self.period_s is None:
+            return None
+        failures, period_s = self.failure_threshold.value, self.period_s.value
+        return failures * period_s if failures is not None and period_s is not None else None
+
+
+@dataclass(slots=True, eq=False)
+class DeviceReservation:
+    """A reservation of devices in Docker Compose: the places of what it says, None for what it leaves out.
+
+    `gpu` says that `gpu` is among its capabilities.
+    """
+
+    place: Place
+    driver: str | None
+    capabilities: Place | None
+    gpu: bool
+    count: Place | None
+    device_ids: Place | None
+
+
+@dataclass(slots=True, eq=False)
+class Toleration:
+    """A toleration of a pod: the taints of nodes that it accepts. No key tolerates every taint."""
+
+    key: Sourced[str] | None
+    operator: str
+    value: str | None
+    effect: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -106,13 +157,16 @@ class Rollout:
     """How a Deployment replaces its pods: `max_surge` and `max_unavailable` are counts or percentages as written.
 
     None where the file writes none: RollingUpdate with 25 % of each holds. `place` is the strategy's, else the
-    object's.
+    object's. `progress_deadline_s` is how long it waits for a pod to become available before it reports a failure.
+    `side_by_side` says of another kind of object why all of its new pods stand beside the old ones.
     """
 
     place: Place
     type: Sourced[str] | None = None
     max_surge: Sourced[str] | None = None
     max_unavailable: Sourced[str] | None = None
+    progress_deadline_s: Setting[float] | None = None
+    side_by_side: str | None = None
 
     def pods(self, replicas: int) -> tuple[int, int] | None:
         """Pods above and below `replicas` while it replaces them; None where that cannot be known.
@@ -121,6 +175,8 @@ class Rollout:
         unavailable. Source: k8s.io/api apps/v1, RollingUpdateDeployment; kubernetes pkg/controller/deployment/util,
         ResolveFenceposts.
         """
+        if self.side_by_side is not None:
+            return replicas, 0
         if self.type is not None and self.type.value != "RollingUpdate":
             return (0, replicas) if self.type.value == "Recreate" else None
         above, below = self.max_surge, self.max_unavailable
@@ -157,12 +213,41 @@ class EnvVar:
 
 
 @dataclass(slots=True, eq=False)
+class Volume:
+    """A volume of a pod: `kind` is the key of its source (`emptyDir`, `persistentVolumeClaim`, `hostPath`, …).
+
+    `claim` is the PersistentVolumeClaim that it names.
+    """
+
+    name: str
+    kind: str
+    place: Place
+    claim: Sourced[str] | None = None
+    read_only: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Mount:
+    """Where a container sees a volume. `place` is that of the path, `read_only` where that is written."""
+
+    path: str
+    volume: str | None
+    place: Place
+    read_only: Place | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Container:
     """A container with its launch already read: engine, GPUs, environment, shared memory.
 
     `claims` are the DRA claims of its pod that it uses, by their name there, and which request of each (None: all).
     `requested` are the resources that it requests or limits, by name; None where that is not known.
     `capabilities` are those of Linux that it adds to the runtime's own (`SYS_ADMIN`).
+    `health_check` is Docker's, `awaited_by` the services that start when it has succeeded.
+    `pre_stop` says that something runs before it is told to end, `pre_stop_s` how long that sleeps, if it does.
+    `privileged_place` is where `privileged` is written. `cpu_limit` is in cores. `ports` are the numbers that it
+    declares, `published` those that the host opens on all its addresses. `mounts` is None where they are not read.
+    `idles` is where its command does nothing but wait (`sleep infinity`).
     """
 
     name: str | None
@@ -173,12 +258,25 @@ class Container:
     engine: Engine | None = None
     shared_memory: SharedMemory | None = None
     memory_limit_mib: float | None = None
-    startup_probe: StartupProbe | None = None
+    startup_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    pre_stop_s: Sourced[float] | None = None
+    pre_stop: bool = False
+    reservations: list[DeviceReservation] = field(default_factory=list)
+    health_check: Probe | None = None
+    awaited_by: list[Sourced[str]] = field(default_factory=list)
     sidecar: bool = False
     claims: list[tuple[str, str | None]] = field(default_factory=list)
     requested: frozenset[str] | None = None
     capabilities: frozenset[str] = frozenset()
     privileged: bool = False
+    privileged_place: Place | None = None
+    cpu_limit: Sourced[float] | None = None
+    ports: list[Sourced[int]] = field(default_factory=list)
+    published: list[Sourced[int]] = field(default_factory=list)
+    mounts: list[Mount] | None = None
+    idles: Place | None = None
     pod: Pod = field(init=False)
 
     @property
@@ -228,6 +326,11 @@ class Pod:
     `annotations` are the template's. `per_group_max` is how many pods there can be where an autoscaler adds some (a
     worker group of a Ray cluster), None where that is unknown.
     `concurrency_limit` is how many requests a proxy in front of it lets through at a time (0: any number).
+    `termination_grace_s` is how long it has to end, None in formats without that. `ray_gpus` is how many GPUs Ray is
+    told that it has, where that does not follow from what it asks for.
+    `host_namespaces` are the node's own that it shares, by their keys (`hostPID`). `volumes` are by their names.
+    `service_links` says that Kubernetes adds variables for the services of its namespace. `of_chart` says that it is what
+    the templates of a Helm chart make of the default values: such a pod is not `complete` either.
     """
 
     containers: list[Container]
@@ -245,6 +348,13 @@ class Pod:
     annotations: dict[str, str] = field(default_factory=dict)
     per_group_max: int | None = None
     concurrency_limit: Sourced[int] | None = None
+    termination_grace_s: Setting[float] | None = None
+    tolerations: list[Toleration] = field(default_factory=list)
+    ray_gpus: Sourced[int] | None = None
+    host_namespaces: list[Sourced[str]] = field(default_factory=list)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    service_links: bool = True
+    of_chart: bool = False
     workload: Workload = field(init=False)
 
     def __post_init__(self) -> None:
@@ -261,6 +371,9 @@ class Workload:
     its pod template. `part` is its name in an object that runs several side by side (a role of a StormService, a
     service of a Dynamo graph): these share one `ref`, and each scales on its own. `overlay` is the folder of the
     kustomization that makes this form of an object; it shares the `ref` of the form in the base, if that is read too.
+    `group_restart` is what happens to the pods of a replica when one of them fails (LeaderWorkerSet's restartPolicy).
+    `values` is the file of values with which a chart makes this form of it, beside those that hold by default; `overlay`
+    is its path then.
     """
 
     ref: ObjectRef
@@ -278,6 +391,9 @@ class Workload:
     vertical_autoscalers: list[VerticalAutoscaler] = field(default_factory=list)
     disruption_budgets: list[DisruptionBudget] = field(default_factory=list)
     rollout: Rollout | None = None
+    group_restart: Sourced[str] | None = None
+    values: Place | None = None
+    services: list[Service] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for pod in self.pods:

@@ -28,6 +28,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from gpulint.model.files import DuplicateKey
+from gpulint.model.ignores import IGNORE_ANNOTATION
 from gpulint.model.project import Project
 from gpulint.readers._manifest import Manifest
 from gpulint.source.text import Source
@@ -132,11 +133,20 @@ def _kind() -> re.Pattern[str]:
     return re.compile(r"""kind["']?[ \t]*:[ \t]*["']?(\w+)""")
 
 
-def matters(text: str) -> bool:
-    """Whether a document can hold anything that a reader understands, by the kinds and the words in it."""
+def words_in(text: str) -> frozenset[int]:
+    """The groups of words of which one is in a text, for `matters`."""
+    groups, _ = _needs()
+    return frozenset(number for number, group in enumerate(groups) if any(word in text for word in group))
+
+
+def matters(text: str, beside: frozenset[int] = frozenset()) -> bool:
+    """Whether a document can hold anything that a reader understands, by the kinds and the words in it.
+
+    `beside` are groups of words that a template may take in from elsewhere.
+    """
     groups, needs = _needs()
     kinds = frozenset(_kind().findall(text))
-    known: dict[int, bool] = {}
+    known = dict.fromkeys(beside, True)
     for need in needs:
         if need.kinds is not None and need.kinds.isdisjoint(kinds):
             continue
@@ -156,10 +166,34 @@ def matters(text: str) -> bool:
     return False
 
 
+@cache
+def _identity() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(r"""(?m)^kind:[ \t]*["']?(Deployment|StatefulSet|Rollout|LeaderWorkerSet|InferenceService)\b"""),
+        re.compile(r"""(?m)^metadata:[ \t]*\n(?=([ \t]+))(?:\1.*\n){0,50}?\1name:[ \t]*["']?([\w.-]+)"""),
+    )
+
+
+def identity(text: str) -> tuple[str, str] | None:
+    """Kind and name of an object that an autoscaler can have as its target, from its text.
+
+    None for other objects, and for patches of such: these name no image.
+    """
+    if "image:" not in text:
+        return None
+    kind, name = (pattern.search(text) for pattern in _identity())
+    return (kind[1], name[2]) if kind is not None and name is not None else None
+
+
 def read(document: Document, project: Project) -> None:
     """Adds what a document says to the project."""
     manifests = list(_manifests(document))
+    annotated = IGNORE_ANNOTATION in document.text
     for manifest in manifests:
+        if annotated:
+            from gpulint.readers._annotations import note_ignores
+
+            note_ignores(manifest, project)
         before = len(project.workloads)
         _read_object(manifest, project)
         if len(project.workloads) > before and "configMap" in document.text:
@@ -188,11 +222,18 @@ def read_referenced(project: Project, kustomizations: Sequence[str], *, whole: b
 
     `whole` says that nothing of the project was left out.
     """
-    if project.awaiting or (kustomizations and (project.workloads or not whole)):
+    if project.awaiting:
         from gpulint.readers import _referenced
 
         _referenced.read_config_maps(project, _read_object)
+    for complete in project.completions:
+        complete(project)
+    if kustomizations and (project.workloads or not whole):
+        from gpulint.readers import _referenced
+
         _referenced.read_overlays(project, kustomizations, _read_object, None if whole else matters)
+    project.completions.clear()
+    project.bases.clear()
     project.awaiting.clear()
 
 

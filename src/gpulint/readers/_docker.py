@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpulint import engines
-from gpulint.engines.launch import CommandLine, Launch, Word
+from gpulint.engines.launch import CommandLine, Find, Launch, Word
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import Container, EnvVar, GpuRequest, Pod, SharedMemory, Vendor, Workload
+from gpulint.readers._files import mounted_files
 from gpulint.source.shell import Piece, basename, programs
 
 # What the messages call a device that a container is given: `GPU devices: 2`.
@@ -30,7 +31,7 @@ _SWITCHES = frozenset({
     "--quiet", "--read-only", "--replace", "--rm", "--rmi", "--rootfs", "--sig-proxy", "--tty", "--use-api-socket",
 })  # fmt: skip
 _SHORT_SWITCHES = "ditPq"
-_SHORT = {"-e": "--env", "-v": "--volume", "-m": "--memory"}
+_SHORT = {"-e": "--env", "-v": "--volume", "-m": "--memory", "-p": "--publish"}
 _MOST_DEVICES = 1024
 
 
@@ -43,15 +44,15 @@ def container_command(line: CommandLine) -> CommandLine | None:
     return None
 
 
-def run_workload(line: CommandLine, env: Mapping[str, EnvVar]) -> Workload | None:
+def run_workload(line: CommandLine, env: Mapping[str, EnvVar], find: Find | None = None) -> Workload | None:
     """The container of `docker run [OPTION]... IMAGE [COMMAND]`; None for other lines, and without GPUs and engine.
 
-    `env` holds the variables that the caller passes on by their names alone.
+    `env` holds the variables that the caller passes on by their names alone; `find` gives the files that it mounts.
     """
     for words in _behind(line, "run"):
         options = _Options(words)
         if options.end < len(words):
-            workload = _Run(options, words, line, env).workload()
+            workload = _Run(options, words, line, env, find).workload()
             return workload if workload.uses_gpus or workload.engines else None
     return None
 
@@ -71,12 +72,13 @@ def _behind(line: CommandLine, subcommand: str) -> Iterator[Sequence[Word]]:
 class _Options:
     """The options in front of the image: `given` by their long names, in order; the image is at `end`.
 
-    `known` is False where words may stand for options that cannot be read.
+    `known` is False where words may stand for options that cannot be read; `privileged` is that switch.
     """
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.given: list[tuple[str, Word]] = []
         self.known = True
+        self.privileged: Word | None = None
         index = 0
         while index < len(words):
             word = words[index]
@@ -93,6 +95,8 @@ class _Options:
                 if equals:
                     self.given.append((name, after(word, len(name) + 1)))
                 elif name in _SWITCHES:
+                    if name == "--privileged":
+                        self.privileged = word
                     continue
                 elif index < len(words):
                     self.given.append((name, words[index]))
@@ -147,8 +151,16 @@ def after(word: Word, length: int) -> Word:
 class _Run:
     """A container of `docker run`."""
 
-    def __init__(self, options: _Options, words: Sequence[Word], line: CommandLine, env: Mapping[str, EnvVar]) -> None:
+    def __init__(
+        self,
+        options: _Options,
+        words: Sequence[Word],
+        line: CommandLine,
+        env: Mapping[str, EnvVar],
+        find: Find | None,
+    ) -> None:
         self.options = options
+        self.find = find
         self.image = words[options.end]
         self.arguments = list(words[options.end + 1 :])
         self.line = line
@@ -170,6 +182,7 @@ class _Run:
             env=self.env,
             place=place,
             env_known=options.known and not options.all("--env-file"),
+            find=self.files(),
         )
         title = name.text if name is not None and name.text else basename(shown).partition(":")[0]
         container = Container(
@@ -182,6 +195,13 @@ class _Run:
             shared_memory=self.shared_memory(),
             memory_limit_mib=size_mib(memory.text) if (memory := options.last("--memory")) is not None else None,
         )
+        for word in options.all("--publish"):
+            port = published_port(word.text)
+            if port is not None:
+                container.published.append(Sourced(port, word.place, word.place))
+        privileged = options.privileged
+        if privileged is not None:
+            container.privileged, container.privileged_place = True, privileged.place
         if container.engine is not None:
             container.engine.container = container
             container.engine.sole = container.engine.sole and not self.line.repeated
@@ -199,6 +219,19 @@ class _Run:
         given, outer = self.line.environment.get(name), self.outer.get(name)
         value_of_caller = given.text if given is not None else outer.value if outer is not None else None
         self.env[name] = EnvVar(name, value_of_caller, word.place, word.place)
+
+    def files(self) -> Find | None:
+        """What finds the files that the container has from its caller."""
+        if self.find is None:
+            return None
+        mounts = [each for word in self.options.all("--volume") if (each := _mount(word)) is not None]
+        for word in self.options.all("--mount"):
+            parts = dict(part.partition("=")[::2] for part in (word.text or "").split(","))
+            source, target = parts.get("source") or parts.get("src"), parts.get("target") or parts.get("dst")
+            if source and target:
+                mounts.append((source, target))
+        workdir = self.options.last("--workdir", "-w")
+        return mounted_files(mounts, self.find, workdir.text if workdir is not None else None)
 
     # -- devices
 
@@ -243,6 +276,21 @@ class _Run:
         return None
 
 
+def _mount(word: Word) -> tuple[str, str] | None:
+    """Source and target of `--volume SOURCE:TARGET[:OPTIONS]`; `$PWD/…` and `$(pwd)/…` are the caller's folder."""
+    text = word.text
+    if text is None:
+        first, *rest_of_it = [piece for piece in word.pieces if piece.text != ""]
+        if first.text is not None or any(piece.text is None for piece in rest_of_it):
+            return None
+        written = (word.node.text or "")[first.start : first.end]
+        if written.strip("\"'`${}()").lower() != "pwd":
+            return None
+        text = "." + "".join(piece.text or "" for piece in rest_of_it)
+    source, colon, rest = text.partition(":")
+    return (source, rest.partition(":")[0]) if colon else None
+
+
 def _count(text: str | None) -> int | None:
     """Devices that `--gpus` gives: `2`, `"device=0,1"`, `count=2`; None for `all` and for what is unknown.
 
@@ -259,6 +307,20 @@ def _count(text: str | None) -> int | None:
     if not number.isascii() or not number.isdigit() or len(number) > 4:
         return None
     return int(number) if 0 < int(number) <= _MOST_DEVICES else None
+
+
+def published_port(text: str | None) -> int | None:
+    """The container's port of `[[ADDRESS:]PORT:]PORT[/tcp]` that the host opens on all its addresses; None for others.
+
+    Source: Docker documentation, "Port publishing and mapping".
+    """
+    match = re.fullmatch(r"(?:(\[[^\]]*\]|[^:]*):)?(?:(\d*):)?(\d+)(?:/tcp)?", (text or "").strip())
+    if match is None or len(match[3]) > 5:
+        return None
+    address = match[1] if match[2] is not None else None
+    if address is None and match[1] and not match[1].isdigit():
+        return None
+    return int(match[3]) if address in (None, "", "0.0.0.0", "[::]") else None  # noqa: S104
 
 
 def ids_count(text: str | None) -> int | None:

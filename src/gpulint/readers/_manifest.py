@@ -34,7 +34,9 @@ class Manifest:
         if kind is None or kind.text is None or api_version is None or api_version.text is None:
             return None
         metadata = node.get("metadata")
-        ref = ObjectRef(kind.text, text_at(metadata, "namespace"), text_at(metadata, "name"))
+        # The API server completes a generateName.
+        name = text_at(metadata, "name") or text_at(metadata, "generateName")
+        ref = ObjectRef(kind.text, text_at(metadata, "namespace"), name)
         return cls(node, kind.text, api_version.text, ref)
 
     @property
@@ -49,7 +51,9 @@ class Manifest:
 
     def name_node(self) -> Node:
         """The node that shows the object to a reader: its name, else its kind."""
-        return self.node.at("metadata", "name") or self.node.get("kind") or self.node
+        metadata = self.node.get("metadata")
+        name = metadata.get("name") or metadata.get("generateName") if metadata is not None else None
+        return name or self.node.get("kind") or self.node
 
 
 def embedded_files(manifest: Manifest, project: Project, *words: str) -> Iterator[Document]:

@@ -6,28 +6,32 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpulint import engines
-from gpulint.engines.launch import Launch, words_of
+from gpulint.engines.launch import Find, Launch, Word, any_words, words_of
 from gpulint.hardware.labels import match_label, match_values
 from gpulint.hardware.match import NodeMatch, combine
 from gpulint.hardware.mig import profile_of_resource
-from gpulint.model.quantity import quantity_mib, whole
-from gpulint.model.values import Sourced
+from gpulint.model.quantity import duration_s, quantity_mib, whole
+from gpulint.model.values import Setting, Sourced
 from gpulint.model.workload import (
     COMPUTE_CLASS,
     Container,
     EnvVar,
     GpuRequest,
+    Mount,
     Placement,
     Pod,
+    Probe,
     SharedMemory,
-    StartupProbe,
+    Toleration,
     Vendor,
+    Volume,
 )
-from gpulint.readers._manifest import number_or_none, sourced, sourced_text, text_at
+from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, sourced_text, text_at
 from gpulint.source.yaml import Node
 
 if TYPE_CHECKING:
     from gpulint.model.devices import ClaimUse
+    from gpulint.source.text import Place
 
 # Resource names of device plugins: the name up to which each vendor's begin, and the vendor.
 _VENDORS: tuple[tuple[str, Vendor], ...] = (
@@ -39,6 +43,8 @@ _VENDORS: tuple[tuple[str, Vendor], ...] = (
     ("google.com/tpu", "google-tpu"),
     ("aws.amazon.com/neuron", "aws-neuron"),
 )
+_HOST_NAMESPACES = ("hostIPC", "hostPID", "hostNetwork")
+_IDLE = frozenset({"sleep infinity", "sleep inf", "/bin/sleep infinity", "tail -f /dev/null"})
 # The key under which the files stand that a container has from ConfigMaps; no field of Kubernetes is called so.
 FILES = "mounted files"
 ACCELERATOR_WORDS = (*(prefix for prefix, _ in _VENDORS), "resourceClaims", "gke-accelerator")
@@ -82,7 +88,70 @@ def pod_of(spec: Node, containers: list[Container], role: str | None = None, per
         complete=bool(containers) and all(container.image is not None for container in containers),
         compute_class=sourced_text(spec.at("nodeSelector", COMPUTE_CLASS)),
         claims=[use for node in elements(spec, "resourceClaims") if (use := _claim_use(node)) is not None],
+        termination_grace_s=numeric(spec, "terminationGracePeriodSeconds", 30),
+        tolerations=[_toleration(node) for node in elements(spec, "tolerations")],
+        host_namespaces=[
+            Sourced(key, node.entry_place, node.key_place)
+            for key in _HOST_NAMESPACES
+            if (node := spec.get(key)) is not None and node.value is True
+        ],
+        volumes=_volumes(spec),
+        service_links=text_at(spec, "enableServiceLinks") != "false",
     )
+
+
+def _volumes(spec: Node) -> dict[str, Volume]:
+    found: dict[str, Volume] = {}
+    for node in elements(spec, "volumes"):
+        name = node.get("name")
+        if name is None or name.text is None:
+            continue
+        kind = next((key for key, _ in node.items() if key != "name"), "emptyDir")
+        found[name.text] = Volume(
+            name.text,
+            kind,
+            name.place,
+            claim=sourced_text(node.at("persistentVolumeClaim", "claimName")),
+            read_only=text_at(node, kind, "readOnly") == "true",
+        )
+    return found
+
+
+def _mounts(container: Node) -> list[Mount]:
+    found = []
+    for node in elements(container, "volumeMounts"):
+        path, read_only = node.get("mountPath"), node.get("readOnly")
+        if path is not None and path.text is not None:
+            at = read_only.entry_place if read_only is not None and read_only.value is True else None
+            found.append(Mount(path.text, text_at(node, "name"), path.place, at))
+    return found
+
+
+def _idle_command(container: Node) -> Place | None:
+    """Where a container is told only to wait: `sleep infinity`, `tail -f /dev/null`, itself or in a shell."""
+    words = [
+        word
+        for key in ("command", "args")
+        if (node := container.get(key)) is not None and node.is_sequence
+        for word in node.elements()
+    ]
+    texts = [(word.text or "").strip() for word in words]
+    if len(texts) > 1 and texts[0].rpartition("/")[2] in ("sh", "bash") and texts[1].startswith("-"):
+        texts = texts[2:]
+    return words[-1].place if " ".join(texts) in _IDLE else None
+
+
+def _toleration(node: Node) -> Toleration:
+    operator = text_at(node, "operator") or "Equal"
+    return Toleration(sourced_text(node.get("key")), operator, text_at(node, "value"), text_at(node, "effect"))
+
+
+def numeric(node: Node, key: str, default: float) -> Setting[float]:
+    """A field of a number (of seconds, as a rule) with its default in Kubernetes' API."""
+    written = node.get(key)
+    if written is None or (written.is_scalar and written.text is None):
+        return Setting(default, key, None, default=True)
+    return Setting(number_or_none(written), key, written.place)
 
 
 def _claim_use(node: Node) -> ClaimUse | None:
@@ -112,11 +181,13 @@ def read_container(
     image: Sourced[str] | None = None,
     env: Sequence[Node | None] = (),
     env_known: bool = True,
+    find: Find | None = None,
 ) -> Container:
     """The container of a Container node.
 
     `name`, `image` and `env` say what an operator's format keeps elsewhere: the node that shows the container to a
-    reader, the image, and further lists of variables, of which the container's own win.
+    reader, the image, and further lists of variables, of which the container's own win. `find` finds files of its image
+    (see Launch).
     """
     name = node.get("name") or name
     variables: dict[str, EnvVar] = {}
@@ -128,12 +199,13 @@ def read_container(
     files = dict(mounted.items()) if mounted is not None else {}
     launch = Launch(
         image=image,
-        command=words_of(command, variables) if command is not None and command.is_sequence else None,
-        args=words_of(args, variables) if args is not None and args.is_sequence else None,
+        command=_words(command, variables),
+        args=_words(args, variables) or ([any_words(node)] if args is None and _has_gap(node) else None),
         env=variables,
         place=place,
-        env_known=env_known and node.get("envFrom") is None,
+        env_known=env_known and node.get("envFrom") is None and node.document.gaps is None,
         files=files,
+        find=find,
     )
     container = Container(
         name=name.text if name is not None else None,
@@ -145,7 +217,11 @@ def read_container(
         shared_memory=_shared_memory(node, spec),
         memory_limit_mib=_memory_limit_mib(node),
         requested=_requested(node),
-        startup_probe=startup_probe(node.get("startupProbe")),
+        startup_probe=read_probe(node.get("startupProbe")),
+        liveness_probe=read_probe(node.get("livenessProbe")),
+        readiness_probe=read_probe(node.get("readinessProbe")),
+        pre_stop_s=_sleep_s(node.at("lifecycle", "preStop")),
+        pre_stop=node.at("lifecycle", "preStop") is not None,
         sidecar=sidecar,
         claims=[
             (claim, text_at(element, "request"))
@@ -154,10 +230,35 @@ def read_container(
         ],
         capabilities=capabilities(node.at("securityContext", "capabilities", "add")),
         privileged=text_at(node, "securityContext", "privileged") == "true",
+        cpu_limit=sourced_number(node.at("resources", "limits", "cpu")),
+        ports=[
+            found for port in elements(node, "ports") if (found := sourced_int(port.get("containerPort"))) is not None
+        ],
+        mounts=_mounts(node),
+        idles=_idle_command(node),
     )
+    privileged = node.at("securityContext", "privileged")
+    if container.privileged and privileged is not None:
+        container.privileged_place = privileged.entry_place
     if container.engine is not None:
         container.engine.container = container
     return container
+
+
+def _words(given: Node | None, variables: dict[str, EnvVar]) -> list[Word] | None:
+    """The words of `command` or `args`; None where there are none, any where a template leaves it open."""
+    if given is not None and given.is_sequence:
+        return words_of(given, variables)
+    if given is not None and given.document.gaps is not None and given.is_scalar and given.text is not None:
+        return [any_words(given)]
+    return None
+
+
+def _has_gap(node: Node) -> bool:
+    """Whether a template may write more keys into a mapping."""
+    document = node.document
+    inside = {gap for _, child in node.items() for gap in document.gaps_in(child)} if document.gaps else ()
+    return any(gap not in inside for gap in document.gaps_in(node))
 
 
 def capabilities(added: Node | None) -> frozenset[str]:
@@ -208,8 +309,13 @@ def gpu_requests(container: Node) -> list[GpuRequest]:
             if resource in _VIRTUAL_GPU_RESOURCES:
                 virtual = True
             request = gpu_request(resource, value)
-            if request is not None:
-                found.setdefault(resource, request)
+            if request is None:
+                continue
+            request = found.setdefault(resource, request)
+            if side == "limits":
+                request.limit = sourced_text(value)
+            else:
+                request.requested = sourced_text(value)
     for request in found.values():
         request.virtual = virtual
     return list(found.values())
@@ -243,19 +349,54 @@ def _memory_limit_mib(container: Node) -> float | None:
     return quantity_mib(limit.value) if limit is not None else None
 
 
-def startup_probe(probe: Node | None) -> StartupProbe | None:
-    """The budget of a Probe. Defaults: 3 failures, 10 s apart, no delay. Source: Kubernetes API reference, Probe v1."""
+_PROBE_ACTIONS = ("httpGet", "tcpSocket", "exec", "grpc")
+
+
+def read_probe(probe: Node | None) -> Probe | None:
+    """A Probe with its defaults: 3 failures, 10 s apart, 1 s for an answer. Source: Kubernetes API reference, Probe v1.
+
+    A mapping without an action is one too: operators add it.
+    """
     if probe is None or not probe.is_mapping:
         return None
-    numbers = []
-    for key, default in (("initialDelaySeconds", 0.0), ("failureThreshold", 3.0), ("periodSeconds", 10.0)):
-        node = probe.get(key)
-        number = number_or_none(node) if node is not None else default
-        if number is None:
-            return None
-        numbers.append(number)
-    delay_s, failures, period_s = numbers
-    return StartupProbe(delay_s + failures * period_s, probe.key_place)
+    delay, period = numeric(probe, "initialDelaySeconds", 0), numeric(probe, "periodSeconds", 10)
+    failures = numeric(probe, "failureThreshold", 3)
+    budget_s = None
+    if delay.value is not None and period.value is not None and failures.value is not None:
+        budget_s = delay.value + failures.value * period.value
+    action = next((action for action in _PROBE_ACTIONS if probe.get(action) is not None), None)
+    asked = probe.get(action) if action is not None else None
+    return Probe(
+        budget_s,
+        probe.key_place,
+        delay,
+        period,
+        numeric(probe, "timeoutSeconds", 1),
+        failures,
+        action,
+        text_at(asked, "path"),
+        text_at(asked, "port"),
+    )
+
+
+def _sleep_s(hook: Node | None) -> Sourced[float] | None:
+    """How long a preStop hook sleeps, where all that it does is to sleep."""
+    if hook is None:
+        return None
+    slept = hook.at("sleep", "seconds")
+    if slept is not None:
+        number = number_or_none(slept)
+        return sourced(number, slept) if number is not None else None
+    command = hook.at("exec", "command")
+    words = [element.text or "" for element in command.elements()] if command is not None else []
+    last = command.element(len(words) - 1) if command is not None and words else None
+    # `sleep 15`, as words or as the text of a shell.
+    text = " ".join(words[-2:]) if len(words) == 2 else words[-1] if len(words) == 3 and words[1] == "-c" else ""
+    parts = text.rstrip("; \n").rpartition("/")[2].split()
+    if last is None or len(parts) != 2 or parts[0] != "sleep":
+        return None
+    number = duration_s(parts[1])
+    return sourced(number, last) if number is not None else None
 
 
 def _shared_memory(container: Node, spec: Node) -> SharedMemory | None:

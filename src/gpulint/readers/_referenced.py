@@ -9,6 +9,7 @@ from functools import cache
 
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
+from gpulint.readers._annotations import note_overlay
 from gpulint.readers._manifest import Manifest, text_at
 from gpulint.readers._pods import FILES
 from gpulint.source.environment import with_text
@@ -97,12 +98,15 @@ def _read_resource(
         return
     scratch = Project(open_file=project.open_file)
     read(manifest, scratch)
+    for complete in scratch.completions:
+        complete(project)
     for workload in scratch.workloads:
         if workload.uses_gpus or workload.engines:
             workload.overlay = folder
             # One object in several forms: what holds for all of them is told once.
             workload.ref = refs.setdefault((workload.place.source.path, workload.place.start), workload.ref)
             project.workloads.append(workload)
+            note_overlay(manifest.node, workload.ref, folder, project)
 
 
 def _data(name: str, build: Build) -> Data | None:
@@ -134,6 +138,10 @@ def read_config_maps(project: Project, read: Read) -> None:
             manifest = Manifest.of(document.root) if isinstance(document, Document) else None
             if manifest is not None and manifest.kind == _CONFIG_MAP and manifest.ref.name in wanted:
                 config_maps.setdefault(manifest.ref.name or "", []).append((manifest, manifest.name_node().place))
+    for node in project.rendered_config_maps if wanted else ():
+        manifest = Manifest.of(node)
+        if manifest is not None and manifest.ref.name in wanted:
+            config_maps.setdefault(manifest.ref.name or "", []).append((manifest, manifest.name_node().place))
     if not config_maps:
         return
     positions = {id(workload): index for index, workload in enumerate(project.workloads)}
@@ -149,11 +157,12 @@ def read_config_maps(project: Project, read: Read) -> None:
                 if candidate[0].ref.namespace in (None, manifest.ref.namespace) or manifest.ref.namespace is None
             ]
             near = [candidate for candidate in fitting if project.is_near(origin, candidate[1], _FARTHEST_FOLDERS)]
+            near = project.of_one_release(near, origin, lambda candidate: candidate[1])
             found = project.nearest(near, origin, lambda candidate: candidate[1])
             return _data_of(found[0].node) if found is not None else None
 
-        node = with_environment(manifest.node, lookup)
-        again = Manifest.of(node) if node is not None else None
+        with_variables = with_environment(manifest.node, lookup)
+        again = Manifest.of(with_variables) if with_variables is not None else None
         if again is None or any(workload.autoscalers for workload in workloads):
             continue
         scratch = Project(open_file=project.open_file)
@@ -161,7 +170,10 @@ def read_config_maps(project: Project, read: Read) -> None:
         if len(scratch.workloads) == len(workloads):
             for old, new in zip(workloads, scratch.workloads, strict=True):
                 new.ref = old.ref
+                for old_pod, new_pod in zip(old.pods, new.pods, strict=False):
+                    new_pod.complete = new_pod.complete and old_pod.complete
                 project.workloads[positions[id(old)]] = new
+            project.completions += scratch.completions
 
 
 @cache

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gpulint.metrics.table import Meaning
-from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
+from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric, Schedule
 from gpulint.model.project import Project
 from gpulint.model.quantity import duration_s
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, text_at
+from gpulint.readers._pods import elements
 from gpulint.readers.hpa import metric_meaning
 from gpulint.source.yaml import Node
 
@@ -34,7 +35,13 @@ def read_object(manifest: Manifest, project: Project) -> None:
     complete = target_name is not None and target_kind is not None and sources is not None
     name = spec.at("scaleTargetRef", "name") or manifest.name_node()
     down = _scale_down(manifest)
-    low = sourced_int(spec.get("minReplicas"))
+    low, high = sourced_int(spec.get("minReplicas")), sourced_int(spec.get("maxReplicas"))
+    schedules = [_schedule(element, low, high) for element in elements(spec, "schedules")]
+    bounds = [(low, high), *((schedule.min_replicas, schedule.max_replicas) for schedule in schedules)]
+    # Without a minimum there is one replica, which a schedule only raises or takes away.
+    lows = [each for each, _ in bounds if each is not None and (low is not None or each.value == 0)]
+    low = min(lows, key=lambda each: each.value, default=None)
+    high = max((each for _, each in bounds if each is not None), key=lambda each: each.value, default=None)
     is_raised = is_hpa and low is not None and low.value == 0  # an HPA without a minimum has one replica
     project.autoscalers.append(
         Autoscaler(
@@ -47,8 +54,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
             metrics=metrics,
             metrics_known=complete and len(metrics) == len(read),
             min_replicas=None if is_raised else low,
-            default_min_replicas=1 if spec.get("minReplicas") is None or is_raised else None,
-            max_replicas=sourced_int(spec.get("maxReplicas")),
+            default_min_replicas=1 if (low is None and spec.get("minReplicas") is None) or is_raised else None,
+            max_replicas=high,
+            schedules=schedules,
             scale_down=down,
             to_zero_after_s=down.stabilization_window_s,
             default_to_zero_after_s=down.default_s,
@@ -79,7 +87,33 @@ def _metric(source: Node, *, is_hpa: bool) -> ScalingMetric | None:
     )
 
 
+def _schedule(node: Node, low: Sourced[int] | None, high: Sourced[int] | None) -> Schedule:
+    """The bounds of a daily window: what it leaves out is as outside. Source: pkg/utils/paschedules/schedules.go."""
+    name = node.get("name")
+    return Schedule(
+        name=text_at(node, "name") or "",
+        place=name.place if name is not None else node.place,
+        min_replicas=sourced_int(node.get("minReplicas")) if node.get("minReplicas") is not None else low,
+        max_replicas=sourced_int(node.get("maxReplicas")) if node.get("maxReplicas") is not None else high,
+    )
+
+
 def _scale_down(manifest: Manifest) -> ScaleDown:
+    """How long it waits. Its signals are means over `observeWindowSeconds`, which holds a dip back for as long.
+
+    Source: pkg/controller/podautoscaler/autoscaler.go, metricWindowDurations; the HPA has windows of its own.
+    """
+    down = _delay(manifest)
+    window = sourced_number(manifest.node.at("spec", "observeWindowSeconds"))
+    delay = down.stabilization_window_s
+    if window is None or delay is None or delay.value >= window.value:
+        return down
+    if text_at(manifest.node, "spec", "scalingStrategy") == "HPA":
+        return down
+    return ScaleDown(window, spelled="observeWindowSeconds")
+
+
+def _delay(manifest: Manifest) -> ScaleDown:
     annotations = manifest.annotations()
     for key in _SCALE_DOWN_DELAYS:
         delay = annotations.get(key)

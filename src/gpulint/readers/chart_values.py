@@ -1,6 +1,4 @@
-"""Values of Helm charts: requests for GPUs, the autoscaling beside them in the shape that `helm create` gives it, and
-the containers that llm-d's modelservice chart takes whole.
-"""
+"""Values of Helm charts: requests for GPUs and the autoscaling beside them, in the shape that `helm create` gives."""
 
 from __future__ import annotations
 
@@ -11,43 +9,58 @@ from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.engine import Engine
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
-from gpulint.model.workload import Container, Pod, Workload
+from gpulint.model.workload import Container, Probe, Workload
 from gpulint.readers._manifest import sourced, sourced_int, sourced_number, text_at
-from gpulint.readers._pods import ACCELERATOR_WORDS, elements, environment, gpu_requests, read_pod
+from gpulint.readers._pods import ACCELERATOR_WORDS, environment, gpu_requests, pod_of, read_probe
 from gpulint.readers.hpa import metric_list, scale_down
 from gpulint.source.shell import Piece
 from gpulint.source.yaml import Node
 
-MARKS = (("resources", "modelArtifacts"), (*ACCELERATOR_WORDS, "modelArtifacts"))
+MARKS = (("resources",), ACCELERATOR_WORDS)
 # Source: the values.yaml and hpa.yaml that `helm create` writes.
 _TARGETS = (
     ("targetCPUUtilizationPercentage", "cpu", Meaning.CPU),
     ("targetMemoryUtilizationPercentage", "memory", Meaning.HOST_MEMORY),
 )
-# The parts of a model in llm-d's modelservice chart, each with a pod's `containers`.
-_MODEL, _ROLES = "modelArtifacts", ("decode", "prefill")
+_DEEPEST = 4
+_ELSEWHERE = ("containers", "initContainers", "modelSpec", "resources")
 
 
 def claims_file(root: Node) -> bool:
-    return root.is_mapping and root.get("apiVersion") is None and (bool(_charts(root)) or bool(_roles(root)))
+    return root.is_mapping and root.get("apiVersion") is None and bool(_charts(root))
 
 
 def read_file(root: Node, project: Project) -> None:
     file = root.document.source.path.rpartition("/")[2]
     for chart in _charts(root):
         _read(chart, file, project)
-    roles = _roles(root)
-    if roles:
-        pods = [_pod_of_role(role, node) for role, node in roles]
-        workload = Workload(ObjectRef("Chart", None, file), "", roles[0][1].key_place, pods)
-        if workload.uses_gpus or workload.engines:
-            project.workloads.append(workload)
 
 
 def _charts(root: Node) -> list[Node]:
-    """The values of the chart itself and of its subcharts, where they ask for accelerators."""
-    holders = [root, *(value for _, value in root.items())]
-    return [holder for holder in holders if gpu_requests(holder)]
+    """The values of the chart itself, of its subcharts and of its parts, where they ask for accelerators.
+
+    Containers are a pod's, whose chart would have to be known; models of the production stack have their own reader.
+    """
+    found: dict[tuple[str, int], Node] = {}
+    seen: set[tuple[int, int]] = set()  # what aliases repeat is looked at once on each level
+
+    def visit(node: Node, depth: int) -> None:
+        if node.is_scalar or (id(node.raw), depth) in seen:
+            return
+        seen.add((id(node.raw), depth))
+        requests = gpu_requests(node) if node.is_mapping else []
+        if requests:
+            place = requests[0].place
+            found.setdefault((place.source.path, place.start), node)
+        if depth < _DEEPEST:
+            for key, value in node.items():
+                if key not in _ELSEWHERE:
+                    visit(value, depth + 1)
+            for element in node.elements():
+                visit(element, depth + 1)
+
+    visit(root, 0)
+    return list(found.values())
 
 
 def _read(chart: Node, file: str, project: Project) -> None:
@@ -55,23 +68,42 @@ def _read(chart: Node, file: str, project: Project) -> None:
     if resources is None:
         return
     image = _image(chart.get("image"))
-    container = Container(None, resources.key_place, image=image, gpus=gpu_requests(chart))
-    container.engine = engines.read(_launch(chart, image, container))
+    container = Container(
+        None,
+        resources.key_place,
+        image=image,
+        gpus=gpu_requests(chart),
+        startup_probe=_probe(chart, "startupProbe"),
+        liveness_probe=_probe(chart, "livenessProbe"),
+        readiness_probe=_probe(chart, "readinessProbe"),
+    )
+    container.engine = _engine(chart, image, container)
     if container.engine is not None:
         container.engine.container = container
+    pod = pod_of(chart, [container])
+    pod.place, pod.complete = resources.key_place, False
     workload = Workload(
         ref=ObjectRef("Chart", None, file),
         api_version="",
         place=resources.key_place,
-        pods=[Pod([container], resources.key_place, complete=False)],
+        pods=[pod],
     )
     project.workloads.append(workload)
     autoscaling = chart.get("autoscaling")
     enabled = autoscaling.get("enabled") if autoscaling is not None else None
+    if enabled is None or enabled.value is False:  # a chart leaves them out where an autoscaler has the say
+        workload.replicas = sourced_int(chart.get("replicaCount"))
     if autoscaling is not None and enabled is not None and enabled.value is True:
         scaler = _autoscaler(autoscaling, file, workload)
         workload.autoscalers.append(scaler)
         project.autoscalers.append(scaler)
+
+
+def _probe(chart: Node, key: str) -> Probe | None:
+    """A chart may keep a probe under `enabled` beside its fields."""
+    node = chart.get(key)
+    enabled = node.get("enabled") if node is not None else None
+    return read_probe(node) if enabled is None or enabled.value is not False else None
 
 
 def _image(node: Node | None) -> Sourced[str] | None:
@@ -84,16 +116,24 @@ def _image(node: Node | None) -> Sourced[str] | None:
     return sourced(f"{repository.text}:{tag}" if tag else repository.text, repository)
 
 
-def _launch(chart: Node, image: Sourced[str] | None, container: Container) -> Launch:
-    """The command that a chart takes from its values, beside the image or below it."""
+def _engine(chart: Node, image: Sourced[str] | None, container: Container) -> Engine | None:
+    """The engine of the command that a chart takes from its values, beside the image or below it.
+
+    Without one the image may still be an engine's, of whose arguments nothing is known: the chart makes them.
+    """
     env = environment(chart.get("env"))
     given: dict[str, list[Word] | None] = {}
     for key in ("command", "args"):
         node = chart.get(key) or chart.at("image", key)
         given[key] = words_of(node, env) if node is not None and node.is_sequence else None
-    if given["command"] is None and given["args"] is None:
-        image = None  # what the chart makes of it is not known
-    return Launch(image, given["command"], given["args"], env, container.place, env_known=False)
+    command, args = given["command"], given["args"]
+    if command is not None or args is not None:
+        return engines.read(Launch(image, command, args, env, container.place, env_known=False))
+    own = engines.read(Launch(image, None, None, env, container.place, env_known=False))
+    if own is None or image is None:
+        return None
+    words = [Word(chart, [Piece(None, 0, 0)], 0, 0, many=True)]
+    return engines.start(own.name, Launch(image, None, words, env, container.place, env_known=False), words, own.place)
 
 
 def _autoscaler(autoscaling: Node, file: str, workload: Workload) -> Autoscaler:
@@ -125,33 +165,3 @@ def _autoscaler(autoscaling: Node, file: str, workload: Workload) -> Autoscaler:
         complete=False,
         workload=workload,
     )
-
-
-# -- llm-d's modelservice
-
-
-def _roles(root: Node) -> list[tuple[str, Node]]:
-    if root.get(_MODEL) is None:
-        return []
-    return [(role, node) for role in _ROLES if (node := root.get(role)) is not None and elements(node, "containers")]
-
-
-def _pod_of_role(role: str, node: Node) -> Pod:
-    """The chart adds accelerators by `parallelism` and volumes, and for a `modelCommand` of its own the command."""
-    pod = read_pod(node, role=role, per_group=None)
-    pod.complete = False
-    for container, written in zip(pod.containers, elements(node, "containers"), strict=False):
-        if text_at(written, "modelCommand") in ("imageDefault", "vllmServe"):
-            container.engine = _served(written, container)
-            if container.engine is not None:
-                container.engine.container = container
-    return pod
-
-
-def _served(written: Node, container: Container) -> Engine | None:
-    args = written.get("args")
-    words = words_of(args, container.env) if args is not None else []
-    # What the chart adds: any number of arguments.
-    words.append(Word(written, [Piece(None, 0, 0)], 0, 0, many=True))
-    launch = Launch(container.image, None, words, container.env, container.place, env_known=False)
-    return engines.start("vllm", launch, words, container.place)

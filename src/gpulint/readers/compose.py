@@ -8,11 +8,31 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from gpulint import engines
-from gpulint.engines.launch import Launch, Word
+from gpulint.engines.launch import Find, Launch, Word
 from gpulint.model.project import Project
-from gpulint.model.values import ObjectRef, Sourced
-from gpulint.model.workload import Container, EnvVar, GpuRequest, Pod, SharedMemory, Vendor, Workload
-from gpulint.readers._docker import DEVICE_FILES, DEVICES, RUNTIMES, SHARED_MEMORY, ids_count, size_mib
+from gpulint.model.quantity import duration_s
+from gpulint.model.values import ObjectRef, Setting, Sourced
+from gpulint.model.workload import (
+    Container,
+    DeviceReservation,
+    EnvVar,
+    GpuRequest,
+    Pod,
+    Probe,
+    SharedMemory,
+    Vendor,
+    Workload,
+)
+from gpulint.readers._docker import (
+    DEVICE_FILES,
+    DEVICES,
+    RUNTIMES,
+    SHARED_MEMORY,
+    ids_count,
+    published_port,
+    size_mib,
+)
+from gpulint.readers._files import mounted_files, project_files
 from gpulint.readers._manifest import sourced, sourced_int, text_at
 from gpulint.readers._pods import capabilities
 from gpulint.source.shell import Piece, holds_several, joined
@@ -54,7 +74,7 @@ def read_file(root: Node, project: Project) -> None:
     known = {name: value.value for name, value in (variables or {}).items()}
     for name, service in services.items() if services is not None else ():
         if service.is_mapping:
-            project.workloads.append(_Service(name, service, known, project).workload())
+            project.workloads.append(_Service(name, service, root, known, project).workload())
 
 
 def _file_variables(project: Project, path: str) -> dict[str, EnvVar] | None:
@@ -75,9 +95,10 @@ def _file_variables(project: Project, path: str) -> dict[str, EnvVar] | None:
 class _Service:
     """A service, read with the values of the variables that Compose fills in."""
 
-    def __init__(self, name: str, node: Node, known: Mapping[str, str | None], project: Project) -> None:
+    def __init__(self, name: str, node: Node, file: Node, known: Mapping[str, str | None], project: Project) -> None:
         self.name = name
         self.node = node
+        self.file = file
         self.known = known
         self.project = project
         self.env: dict[str, EnvVar] = {}
@@ -95,6 +116,7 @@ class _Service:
             env=self.env,
             place=node.key_place,
             env_known=self.env_known,
+            find=self.files(),
         )
         container = Container(
             self.name,
@@ -109,7 +131,14 @@ class _Service:
             ),
             capabilities=capabilities(node.get("cap_add")),
             privileged=text_at(node, "privileged") == "true",
+            reservations=self.reservations(),
+            health_check=self.health_check(),
+            awaited_by=self.awaited_by(),
+            published=self.published(),
         )
+        privileged = node.get("privileged")
+        if container.privileged and privileged is not None:
+            container.privileged_place = privileged.entry_place
         if container.engine is not None:
             container.engine.container = container
         pod = Pod(
@@ -187,6 +216,36 @@ class _Service:
         value = joined(self.pieces(text))[1] if text is not None else self.known.get(name)
         self.env[name] = EnvVar(name, value, node.place, node.key_place)
 
+    def files(self) -> Find:
+        """What finds the files that the service mounts from the project, and the configs that the file itself holds."""
+        mounts: list[tuple[str, str]] = []
+        inline: dict[str, Node] = {}
+        for element in _listed(self.node.get("volumes")):
+            if element.is_scalar:
+                source, _, rest = (self.text(element) or "").partition(":")
+                target: str | None = rest.partition(":")[0]
+            else:
+                source, target = self.text(element.get("source")) or "", self.text(element.get("target"))
+            if source.startswith(".") and target:  # else it names a volume, or stands outside the project
+                mounts.append((source, target))
+        for element in _listed(self.node.get("configs")):
+            name = element.text if element.is_scalar else text_at(element, "source")
+            config = self.file.at("configs", name) if name is not None else None
+            path = (text_at(element, "target") if element.is_mapping else None) or f"/{name}"
+            source = text_at(config, "file") or ""
+            if config is not None and source:
+                mounts.append((source, path))
+            content = config.get("content") if config is not None else None
+            document = content.embedded() if content is not None else None
+            if document is not None:
+                inline[posixpath.normpath(path)] = document.root
+        outside = mounted_files(
+            mounts,
+            project_files(self.project, self.node.document.source.path, above=0),
+            text_at(self.node, "working_dir"),
+        )
+        return lambda path: inline.get(posixpath.normpath(path)) or outside(path)
+
     # -- devices
 
     def gpus(self) -> list[GpuRequest]:
@@ -199,6 +258,59 @@ class _Service:
             listed += shorthand.elements()
         found = [request for device in listed if (request := self.device(device, shorthand)) is not None]
         return found or self.devices_of_runtime() or self.device_files()
+
+    def health_check(self) -> Probe | None:
+        """Failures within the start period do not count. Source: Dockerfile reference, HEALTHCHECK."""
+        node = self.node.get("healthcheck")
+        test = node.get("test") if node is not None else None
+        if node is None or test is None or text_at(node, "disable") == "true":
+            return None
+        words = (
+            [self.text(element) or "" for element in test.elements()] if test.is_sequence else [self.text(test) or ""]
+        )
+        if words[:1] == ["NONE"]:
+            return None
+        delay, period = self.duration(node, "start_period", 0), self.duration(node, "interval", 30)
+        timeout, retries = self.duration(node, "timeout", 30), self.duration(node, "retries", 3)
+        budget_s = None
+        if delay.value is not None and period.value is not None and retries.value is not None:
+            budget_s = delay.value + retries.value * period.value
+        asks = any(tool in word for word in words for tool in ("http", "curl", "wget"))
+        return Probe(budget_s, node.key_place, delay, period, timeout, retries, "httpGet" if asks else "exec")
+
+    def awaited_by(self) -> list[Sourced[str]]:
+        found = []
+        services = self.file.get("services")
+        for name, service in services.items() if services is not None else ():
+            condition = service.at("depends_on", self.name, "condition")
+            if condition is not None and condition.text == "service_healthy":
+                found.append(sourced(name, condition))
+        return found
+
+    def duration(self, node: Node, key: str, default: float) -> Setting[float]:
+        written = node.get(key)
+        if written is None:
+            return Setting(default, key, None, default=True)
+        return Setting(duration_s(self.text(written)), key, written.place)
+
+    def reservations(self) -> list[DeviceReservation]:
+        reserved = self.node.at("deploy", "resources", "reservations", "devices")
+        found = []
+        for device in reserved.elements() if reserved is not None else ():
+            capabilities, count, ids = device.get("capabilities"), device.get("count"), device.get("device_ids")
+            words = {element.text for element in capabilities.elements()} if capabilities is not None else set()
+            first = next((value.key_place for _, value in device.items()), device.place)
+            found.append(
+                DeviceReservation(
+                    first,
+                    text_at(device, "driver"),
+                    capabilities.key_place if capabilities is not None else None,
+                    "gpu" in words,
+                    count.key_place if count is not None else None,
+                    ids.key_place if ids is not None else None,
+                )
+            )
+        return found
 
     def device(self, device: Node, shorthand: Node | None) -> GpuRequest | None:
         """One reservation. Without count and ids it is all GPUs of the host.
@@ -249,6 +361,24 @@ class _Service:
             if file in DEVICE_FILES or file.startswith("nvidia.com/gpu="):
                 return [GpuRequest(DEVICES, DEVICE_FILES.get(file, "nvidia"), None, element.place, element.key_place)]
         return []
+
+    def published(self) -> list[Sourced[int]]:
+        """The container's ports that are open on every address of the host; the host's network opens all.
+
+        Source: Compose specification, services, ports.
+        """
+        found = []
+        ports = self.node.get("ports")
+        for element in ports.elements() if ports is not None else ():
+            if element.is_mapping:
+                address, target = text_at(element, "host_ip"), self.text(element.get("target"))
+                port = published_port(f"{address or ''}:0:{target}" if target else None)
+                at = element.get("target") or element
+            else:
+                port, at = published_port(self.text(element)), element
+            if port is not None:
+                found.append(sourced(port, at))
+        return found
 
     def shared_memory(self) -> SharedMemory | None:
         size = self.node.get("shm_size")
@@ -395,9 +525,12 @@ def _joined(pieces: tuple[Piece, ...]) -> list[Piece]:
     found: list[Piece] = []
     for piece in pieces:
         last = found[-1] if found else None
-        is_next = last is not None and last.text is not None and piece.text is not None
-        if is_next and last is not None and last.end == piece.start and last.end - last.start == len(last.text or ""):
+        if last is not None and last.end == piece.start and _is_verbatim(last) and _is_verbatim(piece):
             found[-1] = Piece((last.text or "") + (piece.text or ""), last.start, piece.end)
         else:
             found.append(piece)
     return found
+
+
+def _is_verbatim(piece: Piece) -> bool:
+    return piece.text is not None and piece.end - piece.start == len(piece.text)

@@ -61,6 +61,9 @@ def _pod_specs(node: Node, role: str | None, depth: int) -> Iterator[tuple[str |
             yield from _pod_specs(element, name.text if name is not None else role, depth + 1)
         return
     for key, value in node.items():
+        if key == "componentSpecs":  # of a SeldonDeployment, which keeps pod templates without a key of their own
+            yield from ((role, spec) for each in value.elements() if (spec := each.get("spec")) is not None)
+            continue
         spec = (
             value if key == "podSpec" else value.get("spec") if key == "template" or key.endswith("Template") else None
         )

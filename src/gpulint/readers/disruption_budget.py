@@ -39,8 +39,11 @@ def label_selector(node: Node | None) -> LabelSelector | None:
 
     if node is None or not node.is_mapping:
         return None
-    labels = plain_texts(node.get("matchLabels"))
+    written = node.get("matchLabels")
+    labels = plain_texts(written)
     expressions = []
+    if node.document.gaps_in(node) or (written is not None and written.is_scalar and written.text is not None):
+        expressions.append(("", "", []))  # a template leaves open what it selects
     for element in elements(node, "matchExpressions"):
         key, operator, values = text_at(element, "key"), text_at(element, "operator"), element.get("values")
         words = [value.text or "" for value in values.elements()] if values is not None else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gpulint import engines
-from gpulint.engines.launch import Launch, Word
+from gpulint.engines.launch import Launch, Word, script_lines
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import EnvVar
 from gpulint.readers._commands import add_engines, whole
+from gpulint.readers._files import mounted_files, project_files
 from gpulint.source import shell
 from gpulint.source.shell import Piece, Script, basename
 from gpulint.source.text import Place, Source
@@ -48,6 +50,9 @@ class _Stage:
     files: dict[str, Node] = field(default_factory=dict)
     arguments: dict[str, str | None] = field(default_factory=dict)
     own: bool = False
+    installed: dict[str, str | None] = field(default_factory=dict)
+    copied: list[tuple[str, str]] = field(default_factory=list)
+    workdir: str | None = None
 
     def values(self) -> dict[str, str | None]:
         return self.arguments | {name: variable.value for name, variable in self.env.items()}
@@ -67,6 +72,8 @@ def read_text(source: Source, project: Project) -> None:
                 place=stage.place,
                 env_known=False,
                 files=stage.files,
+                installed=stage.installed,
+                find=mounted_files(stage.copied, project_files(project, source.path), stage.workdir),
             )
             engine = engines.read(launch)
             if engine is not None:
@@ -114,6 +121,9 @@ def _from(
         base.entrypoint_is_shell,
         base.shell,
         dict(base.files),
+        installed=dict(base.installed),
+        copied=list(base.copied),
+        workdir=base.workdir,
     )
 
 
@@ -130,6 +140,8 @@ def _carry_out(instruction: Instruction, stage: _Stage, node: Node) -> None:
         stage.own = True
         stage.entrypoint = _program(instruction, stage, node)
         stage.entrypoint_is_shell = instruction.words() is None
+    elif instruction.name == "RUN":
+        stage.installed |= _installed(instruction, stage, node)
     elif instruction.name == "CMD":
         stage.own = True
         stage.command = _program(instruction, stage, node)
@@ -138,6 +150,46 @@ def _carry_out(instruction: Instruction, stage: _Stage, node: Node) -> None:
         if len(instruction.heredocs) == 1 and target.startswith("/"):
             (start, end) = next(iter(instruction.heredocs.values()))
             stage.files[target] = _part(node, start, end)
+    elif instruction.name in ("COPY", "ADD"):
+        stage.copied += _copies(instruction, stage)
+    elif instruction.name == "WORKDIR":
+        folder = _filled(instruction.text.text.strip(), stage.values())
+        stage.workdir = posixpath.join(stage.workdir or "/", folder) if folder is not None else None
+
+
+def _copies(instruction: Instruction, stage: _Stage) -> list[tuple[str, str]]:
+    """The files and folders of the build's context that an image has, with their paths in it."""
+    strings = instruction.words()
+    words = [value for value, _, _ in strings] if strings is not None else instruction.text.text.split()
+    filled = [_filled(word, stage.values()) for word in words]
+    target = filled[-1] if len(filled) > 1 else None
+    if target is None:
+        return []
+    path = posixpath.join(stage.workdir or "/", target)
+    found: list[tuple[str, str]] = []
+    for source in filled[:-1]:
+        if source is not None and "://" not in source:
+            # A file into a folder keeps its name; of a folder the content is copied.
+            relative = source.lstrip("/") or "."
+            if target.endswith("/") or len(filled) > 2 or target == ".":
+                found.append((relative, posixpath.join(path, posixpath.basename(relative))))
+            found.append((relative, path))
+    return found
+
+
+def _installed(instruction: Instruction, stage: _Stage, node: Node) -> dict[str, str | None]:
+    """The versions of the packages that RUN installs."""
+    start, end = instruction.text.origin(0, len(instruction.text.text))
+    texts = [instruction.text.text, *(node.document.source.text[a:b] for a, b in instruction.heredocs.values())]
+    found: dict[str, str | None] = {}
+    for text in texts:
+        if "install" in text:
+            from gpulint.engines import _packages
+
+            env = {name: EnvVar(name, value, stage.place, stage.place) for name, value in stage.values().items()}
+            script = Script([Piece(text, start, end)], node.document.source.text)
+            found |= _packages.installed(script_lines(script, node, env, [])[0])
+    return found
 
 
 def _part(node: Node, start: int, end: int) -> Node:

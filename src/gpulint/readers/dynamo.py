@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from gpulint.engines.launch import Find
 from gpulint.model.project import Project
 from gpulint.model.quantity import quantity_mib
 from gpulint.model.values import ObjectRef
 from gpulint.model.workload import Container, GpuRequest, Pod, SharedMemory, Workload
+from gpulint.readers._files import mounted_files, project_files
 from gpulint.readers._manifest import Manifest, count, sourced_int, text_at, texts
 from gpulint.readers._pods import elements, gpu_request, pod_of, read_container
 from gpulint.source.yaml import Node
@@ -14,6 +16,9 @@ from gpulint.source.yaml import Node
 MARKS = (("DynamoGraphDeployment", "DynamoComponentDeployment"),)
 _GRAPH = "DynamoGraphDeployment"
 KINDS = frozenset({("nvidia.com", _GRAPH), ("nvidia.com", "DynamoComponentDeployment")})
+# Source: ai-dynamo/dynamo container/ (the Dockerfiles of the runtimes), deploy/ and components/backends.
+_WORKSPACE = "/workspace"
+_FOLDERS_ABOVE = 8
 _MAIN = "main"  # the container that the operator completes
 
 
@@ -39,10 +44,10 @@ def _read_component(
     template = component.get("podTemplate")
     place = name.place if name is not None else component.key_place
     if template is not None:
-        pod = _pod_of_template(template, env)
+        pod = _pod_of_template(template, env, project)
         labels = texts(template.at("metadata", "labels"))
     else:
-        pod = _pod_of_service(component, env)
+        pod = _pod_of_service(component, env, project)
         labels = texts(component.at("extraPodMetadata", "labels"))
     if pod is None:
         return
@@ -72,7 +77,13 @@ def _read_component(
     project.workloads.append(workload)
 
 
-def _pod_of_template(template: Node, env: Node | None) -> Pod | None:
+def _files(container: Node, project: Project) -> Find:
+    """What finds the files of Dynamo's images, which have its repository at /workspace."""
+    files = project_files(project, container.document.source.path, above=_FOLDERS_ABOVE)
+    return mounted_files([(".", _WORKSPACE)], files, text_at(container, "workingDir") or _WORKSPACE)
+
+
+def _pod_of_template(template: Node, env: Node | None, project: Project) -> Pod | None:
     spec = template.get("spec")
     if spec is None or not spec.is_mapping:
         return None
@@ -80,19 +91,20 @@ def _pod_of_template(template: Node, env: Node | None) -> Pod | None:
     main = next((node for node in nodes if text_at(node, "name") == _MAIN), None)
     if main is None:
         return None
-    containers = [read_container(main, spec, env=(env,))]
+    containers = [read_container(main, spec, env=(env,), find=_files(main, project))]
     containers += [read_container(node, spec, env=(env,)) for node in nodes if node.raw is not main.raw]
     return pod_of(spec, containers)
 
 
-def _pod_of_service(service: Node, env: Node | None) -> Pod | None:
+def _pod_of_service(service: Node, env: Node | None, project: Project) -> Pod | None:
     """The pod of a v1alpha1 service: `extraPodSpec` is a PodSpec whose `mainContainer` the operator completes."""
     spec = service.get("extraPodSpec")
     main = spec.get("mainContainer") if spec is not None else None
     if spec is None or main is None or not main.is_mapping:
         return None
     known = service.get("envFromSecret") is None
-    container = read_container(main, spec, env=(env, service.get("envs")), env_known=known)
+    variables = (env, service.get("envs"))
+    container = read_container(main, spec, env=variables, env_known=known, find=_files(main, project))
     container.name = container.name or _MAIN
     container.gpus = container.gpus or _gpus(service)
     limit = service.at("resources", "limits", "memory")

@@ -40,36 +40,42 @@ def read_object(manifest: Manifest, project: Project) -> None:
         _read_jobs(spec, manifest, project)
         return
     target = spec.at("scaleTargetRef", "name")
+    scaler = autoscaler_of(spec, manifest.ref)
+    scaler.place = manifest.name_node().place
+    scaler.target_place = (target or manifest.name_node()).place
+    scaler.takes_over = _taken_over(manifest, spec)
+    if target is not None and target.text is not None:
+        kind = text_at(spec, "scaleTargetRef", "kind") or "Deployment"
+        scaler.target = ObjectRef(kind, manifest.ref.namespace, target.text)
+    else:
+        scaler.complete = scaler.metrics_known = False
+    project.autoscalers.append(scaler)
+
+
+def autoscaler_of(spec: Node, ref: ObjectRef) -> Autoscaler:
+    """The autoscaler of a ScaledObject's fields, without a target; its places are those of the fields' key."""
     triggers = spec.get("triggers")
-    complete = target is not None and target.text is not None and triggers is not None
     metrics = [_metric(trigger) for trigger in (triggers.elements() if triggers is not None else ())]
-    project.autoscalers.append(
-        Autoscaler(
-            ref=manifest.ref,
-            place=manifest.name_node().place,
-            target=ObjectRef(
-                text_at(spec, "scaleTargetRef", "kind") or "Deployment", manifest.ref.namespace, target.text
-            )
-            if target is not None and target.text is not None
-            else None,
-            target_place=(target or manifest.name_node()).place,
-            metrics=[metric for metric in metrics if metric is not None],
-            metrics_known=complete
-            and None not in metrics
-            and text_at(spec, "advanced", "scalingModifiers", "formula") is None,
-            min_replicas=sourced_int(spec.get("minReplicaCount")),
-            max_replicas=sourced_int(spec.get("maxReplicaCount")),
-            scale_down=scale_down(spec.at("advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")),
-            complete=complete,
-            default_min_replicas=0 if spec.get("minReplicaCount") is None else None,
-            default_max_replicas=_DEFAULT_MAX_REPLICAS if spec.get("maxReplicaCount") is None else None,
-            idle_replicas=sourced_int(spec.get("idleReplicaCount")),
-            to_zero_after_s=sourced_number(spec.get("cooldownPeriod")),
-            default_to_zero_after_s=_DEFAULT_COOLDOWN_S,
-            cooldown_only_to_zero=True,
-            fallback=fallback.key_place if (fallback := spec.get("fallback")) is not None else None,
-            takes_over=_taken_over(manifest, spec),
-        )
+    return Autoscaler(
+        ref=ref,
+        place=spec.key_place,
+        target=None,
+        target_place=spec.key_place,
+        metrics=[metric for metric in metrics if metric is not None],
+        metrics_known=triggers is not None
+        and None not in metrics
+        and text_at(spec, "advanced", "scalingModifiers", "formula") is None,
+        min_replicas=sourced_int(spec.get("minReplicaCount")),
+        max_replicas=sourced_int(spec.get("maxReplicaCount")),
+        scale_down=scale_down(spec.at("advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")),
+        complete=triggers is not None,
+        default_min_replicas=0 if spec.get("minReplicaCount") is None else None,
+        default_max_replicas=_DEFAULT_MAX_REPLICAS if spec.get("maxReplicaCount") is None else None,
+        idle_replicas=sourced_int(spec.get("idleReplicaCount")),
+        to_zero_after_s=sourced_number(spec.get("cooldownPeriod")),
+        default_to_zero_after_s=_DEFAULT_COOLDOWN_S,
+        cooldown_only_to_zero=True,
+        fallback=fallback.key_place if (fallback := spec.get("fallback")) is not None else None,
     )
 
 

@@ -11,7 +11,7 @@ from gpulint.model.autoscaler import Autoscaler, ScaleDown, ScalingMetric
 from gpulint.model.project import Project
 from gpulint.model.quantity import duration_s, quantity
 from gpulint.model.values import Sourced
-from gpulint.model.workload import Workload
+from gpulint.model.workload import Rollout, Workload
 from gpulint.readers._manifest import Manifest, sourced_int, texts
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
 from gpulint.readers.hpa import metric_meaning
@@ -40,6 +40,8 @@ _MEANINGS = {
 # Knative averages over this window before it acts.
 # Source: knative/serving@98e5ef9 config/core/configmaps/autoscaler.yaml, stable-window.
 STABLE_WINDOW_S = 60
+# Source: Knative documentation, "Configuring scale bounds", and knative/serving#12551.
+_REVISIONS = "Knative keeps the old revision until the new one has its minimum of pods"
 
 
 def read_object(manifest: Manifest, project: Project) -> None:
@@ -50,16 +52,20 @@ def read_object(manifest: Manifest, project: Project) -> None:
     pod = read_pod(spec)
     pod.concurrency_limit = sourced_int(spec.get("containerConcurrency"))
     pod.complete = pod.complete and manifest.ref.name is not None
+    place = manifest.name_node().place
     workload = Workload(
         ref=manifest.ref,
         api_version=manifest.api_version,
-        place=manifest.name_node().place,
+        place=place,
         pods=[pod],
     )
     project.workloads.append(workload)
     annotations = texts(template.at("metadata", "annotations"))
     if is_configured(annotations):
-        project.autoscalers.append(autoscaler(manifest, annotations))
+        scaler = autoscaler(manifest, annotations)
+        project.autoscalers.append(scaler)
+        if scaler.lowest:
+            workload.rollout = Rollout(place, side_by_side=_REVISIONS)
 
 
 def is_configured(annotations: Mapping[str, Sourced[str]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word, words_of
@@ -20,10 +21,12 @@ from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
 from gpulint.readers.hpa import metric_meaning, scale_down
 from gpulint.source.yaml import Node
 
+_OF_GPUS = (*ACCELERATOR_WORDS, *engines.marks(), "serving.kserve.io/gke-accelerator")
 MARKS = (
     ("serving.kserve.io",),
     ("InferenceService", "ServingRuntime"),
-    (*ACCELERATOR_WORDS, *engines.marks(), "serving.kserve.io/gke-accelerator"),
+    # Of an InferenceService and its runtime either may be the one that speaks of GPUs.
+    (*_OF_GPUS, "modelFormat", "supportedModelFormats"),
 )
 _RUNTIMES = ("ServingRuntime", "ClusterServingRuntime")
 KINDS = frozenset({("serving.kserve.io", kind) for kind in ("InferenceService", *_RUNTIMES)})
@@ -42,6 +45,8 @@ _TELLING = frozenset({
     "--enforce-eager", "--max-num-batched-tokens", "--pipeline-parallel-size",
 })  # fmt: skip
 _HUGGING_FACE = "hf://"
+# Where the model of a storage URI lies. Source: kserve/kserve@aaac4e2 pkg/constants/constants.go.
+_MOUNTED = "/mnt/models"
 _ACCELERATOR_ANNOTATION = "serving.kserve.io/gke-accelerator"
 
 
@@ -49,27 +54,52 @@ def read_object(manifest: Manifest, project: Project) -> None:
     spec = manifest.node.get("spec")
     if spec is None:
         return
+    speaks = any(word in manifest.node.document.text for word in _OF_GPUS)
     if manifest.kind in _RUNTIMES:
-        _add(manifest, project, _runtime_pods(spec))
+        project.bases.append((manifest.ref, manifest.node))
+        if speaks:
+            _add(manifest, project, _runtime_pods(spec))
         return
+    found = Project()
     for component in ("predictor", "transformer", "explainer"):
         node = spec.get(component)
-        if node is None or not node.is_mapping:
-            continue
-        pods = _component_pods(manifest, node, component)
-        workload = _add(manifest, project, pods, sourced_int(node.get("minReplicas")))
-        if workload is None:
-            continue
-        workload.part = component
-        if manifest.ref.name is not None:
-            # Source: kserve/kserve@aaac4e2 pkg/constants/constants.go, PredictorServiceName.
-            own = text_at(node, "name") if component == "predictor" else None
-            name = "-".join(part for part in (manifest.ref.name, own, component) if part)
-            workload.scaled_as.append(ObjectRef("Deployment", manifest.ref.namespace, name))
-        scaler = _autoscaler(manifest, node)
-        if scaler is not None:
-            scaler.part = component
-            project.autoscalers.append(scaler)
+        if node is not None and node.is_mapping:
+            _read_component(manifest, node, component, found, project)
+    if speaks or any(workload.uses_gpus for workload in found.workloads):
+        _admit(found, project)
+    else:
+        project.completions.append(partial(_admit_if_serving, found, project))
+
+
+def _read_component(manifest: Manifest, node: Node, component: str, found: Project, project: Project) -> None:
+    """Adds the workload of a component and what scales it to `found`; `project` completes it later."""
+    workload = _add(manifest, found, _component_pods(manifest, node, component), sourced_int(node.get("minReplicas")))
+    if workload is None:
+        return
+    workload.part = component
+    if manifest.ref.name is not None:
+        # Source: kserve/kserve@aaac4e2 pkg/constants/constants.go, PredictorServiceName.
+        own = text_at(node, "name") if component == "predictor" else None
+        name = "-".join(part for part in (manifest.ref.name, own, component) if part)
+        workload.scaled_as.append(ObjectRef("Deployment", manifest.ref.namespace, name))
+    key = _server_key(node) if component == "predictor" else None
+    if key is not None:
+        project.completions.append(partial(_complete, manifest, node, key, workload))
+    scaler = _autoscaler(manifest, node)
+    if scaler is not None:
+        scaler.part = component
+        found.autoscalers.append(scaler)
+
+
+def _admit_if_serving(found: Project, project: Project, _bases: Project) -> None:
+    """Adds an InferenceService that its runtime has given a GPU or an engine."""
+    if any(workload.uses_gpus or workload.engines for workload in found.workloads):
+        _admit(found, project)
+
+
+def _admit(found: Project, project: Project) -> None:
+    project.workloads += found.workloads
+    project.autoscalers += found.autoscalers
 
 
 def _add(
@@ -106,33 +136,69 @@ def _runtime_pods(spec: Node) -> list[Pod]:
     return [pod for pod in pods if pod.containers]
 
 
+def _server_key(component: Node) -> str | None:
+    """The key under which a component has a server that a runtime completes."""
+    return next((key for key in _SERVERS if (node := component.get(key)) is not None and node.is_mapping), None)
+
+
 def _component_pods(manifest: Manifest, component: Node, role: str) -> list[Pod]:
     """The pods of a component. What stands under `model` or a framework's name is completed by a runtime."""
-    key = next((key for key in _SERVERS if component.get(key) is not None), None)
+    key = _server_key(component)
     server = component.get(key) if key is not None else None
     worker = component.get("workerSpec")
     own = elements(component, "containers")
-    nodes = [server, *own] if server is not None and server.is_mapping else own
-    head = read_pod(component, role=role, containers_at=nodes)
-    if server is not None and server.is_mapping and head.containers:
-        container = head.containers[0]
-        container.engine = container.engine or _runtime_engine(container, server, key or "", worker)
-        if container.engine is not None:
-            container.engine.container = container
-            container.engine.arguments_known = False
-            if worker is None:
-                _keep_to_one_pod(container.engine)
+    head = read_pod(component, role=role, containers_at=[server, *own] if server is not None else own)
+    if server is not None and head.containers:
+        _run_by_runtime(head.containers[0], server, key or "", worker)
     head.complete = server is None and worker is None and head.complete and manifest.ref.name is not None
+    pods = [_of_component(head, manifest, component)]
+    if worker is not None:
+        pods.append(_worker_pod(read_pod(worker), worker))
+    return [pod for pod in pods if pod.containers or pod.role == "worker"]
+
+
+def _complete(manifest: Manifest, component: Node, key: str, workload: Workload, project: Project) -> None:
+    """Gives a predictor the pods that it makes with its runtime, if that is in the project."""
+    from gpulint.readers import _serving_runtimes
+
+    found = _serving_runtimes.completed(manifest, component, key, project)
+    server, worker = component.get(key), component.get("workerSpec")
+    if found is None or server is None:
+        return
+    template, workers = found
+    head = read_pod(template.spec, role="predictor", containers_at=template.containers)
+    container = head.containers[0]
+    if container.engine is None:
+        _run_by_runtime(container, server, key, worker)
+    else:
+        container.engine.model = mounted_model(container.engine, server.get("storageUri"), "storageUri")
+        container.engine.ray_cluster = container.engine.ray_cluster or worker is not None
+        if worker is None and not container.engine.arguments_known:
+            _keep_to_one_pod(container.engine)
+    # Who installs a chart may add to it.
+    is_whole = manifest.ref.name is not None and component.document.source.path not in project.releases
+    head.complete = worker is None and head.complete and is_whole
+    pods = [_of_component(head, manifest, component)]
+    if workers is not None:
+        pods.append(_worker_pod(read_pod(workers.spec, containers_at=workers.containers), workers.spec))
+    workload.pods = pods
+    for pod in pods:
+        pod.workload = workload
+
+
+def _of_component(head: Pod, manifest: Manifest, component: Node) -> Pod:
+    """The pod with what an InferenceService says beside its PodSpec."""
     head.placement = head.placement or _annotated_placement(manifest, component)
     head.concurrency_limit = sourced_int(component.get("containerConcurrency"))
-    pods = [head]
-    if worker is not None:
-        # The head runs the first pipeline stage, each worker another one.
-        stages = count(worker.get("pipelineParallelSize"), default=2)
-        follower = read_pod(worker, role="worker", per_group=max(stages - 1, 0) if stages is not None else None)
-        follower.complete = False
-        pods.append(follower)
-    return [pod for pod in pods if pod.containers or pod.role == "worker"]
+    return head
+
+
+def _worker_pod(pod: Pod, worker: Node) -> Pod:
+    """A pod of workers: the head runs the first pipeline stage, each worker another one."""
+    stages = count(worker.get("pipelineParallelSize"), default=2)
+    pod.role, pod.per_group = "worker", max(stages - 1, 0) if stages is not None else None
+    pod.complete = False
+    return pod
 
 
 def _annotated_placement(manifest: Manifest, component: Node) -> Placement | None:
@@ -150,6 +216,16 @@ def _annotated_placement(manifest: Manifest, component: Node) -> Placement | Non
 
 
 # -- the engine behind a runtime
+
+
+def _run_by_runtime(container: Container, server: Node, key: str, worker: Node | None) -> None:
+    """Gives a container whose command is a runtime's the engine that this is, with arguments that are not all known."""
+    container.engine = container.engine or _runtime_engine(container, server, key, worker)
+    if container.engine is not None:
+        container.engine.container = container
+        container.engine.arguments_known = False
+        if worker is None:
+            _keep_to_one_pod(container.engine)
 
 
 def _runtime_engine(container: Container, server: Node, key: str, worker: Node | None) -> Engine | None:
@@ -193,6 +269,16 @@ def _keep_to_one_pod(engine: Engine) -> None:
             setting.value = 1
     if engine.executor is not None and engine.executor.default:
         engine.executor = None  # no other node that it could reach
+
+
+def mounted_model(engine: Engine, uri: Node | None, spelled: str) -> Setting[str] | None:
+    """The engine's model: what a storage URI names where the engine serves the folder of that, or is told nothing."""
+    model = engine.model
+    if model is None or uri is None:
+        return model
+    is_mounted = model.value is None if model.place is None else (model.value or "").rstrip("/") == _MOUNTED
+    found = hub_model(uri, spelled) if is_mounted else model
+    return found if found.value is not None or model.value is None else model
 
 
 def _is_for_vllm(words: list[Word]) -> bool:

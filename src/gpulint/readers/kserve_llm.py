@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gpulint import engines
 from gpulint.engines.launch import Launch, Word, words_of, words_of_text
+from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.engine import Engine
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Setting
 from gpulint.model.workload import Container, Pod, Workload
+from gpulint.readers import keda
 from gpulint.readers._manifest import Manifest, sourced_int, text_at
-from gpulint.readers._pods import ACCELERATOR_WORDS, elements, read_pod
-from gpulint.readers.kserve import hub_model
+from gpulint.readers._pods import elements, read_pod
+from gpulint.readers.hpa import metric_meaning, scale_down
+from gpulint.readers.kserve import hub_model, mounted_model
+from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
-MARKS = (("LLMInferenceService",), (*ACCELERATOR_WORDS, *engines.marks()))
+MARKS = (("LLMInferenceService",), ("containers", "baseRefs"))
 KINDS = frozenset({("serving.kserve.io", kind) for kind in ("LLMInferenceService", "LLMInferenceServiceConfig")})
 
 # The presets' container, and the variable whose words they append to the command line.
 # Source: kserve/kserve@aaac4e2 config/llmisvcconfig/config-llm-template.yaml and its siblings.
 _MAIN = "main"
 _ADDITIONAL_ARGS = "VLLM_ADDITIONAL_ARGS"
+_CONFIG = "LLMInferenceServiceConfig"
+_DESIRED_REPLICAS = "wva_desired_replicas"
 _DRA_ANNOTATION = "serving.kserve.io/exp-dra-device-class"
 
 
@@ -28,6 +36,52 @@ def read_object(manifest: Manifest, project: Project) -> None:
     spec = manifest.node.get("spec")
     if spec is None:
         return
+    if manifest.kind == _CONFIG:
+        project.bases.append((manifest.ref, manifest.node))
+    elif spec.get("baseRefs") is not None:
+        # What it is made of is known when every file has been read.
+        project.completions.append(partial(_read_completed, manifest, project))
+        return
+    _read(manifest, spec, project)
+
+
+def _read_completed(manifest: Manifest, project: Project, bases: Project) -> None:
+    from gpulint.source.kustomize import Merged
+
+    spec = _with_bases(manifest, bases) or manifest.node.at("spec")
+    if spec is not None:
+        node = Merged(manifest.node, {**dict(manifest.node.items()), "spec": spec})
+        _read(Manifest(node, manifest.kind, manifest.api_version, manifest.ref), spec, project)
+
+
+def _with_bases(manifest: Manifest, bases: Project) -> Node | None:
+    """The specification with its base configurations below it, of which the later ones win; None if one is not known.
+
+    Source: kserve/kserve@aaac4e2 pkg/controller/v1alpha2/llmisvc/config_merge.go, combineBaseRefsConfig and mergeSpecs.
+    """
+    from gpulint.source.kustomize import Merged, merged
+
+    own, origin = manifest.node.get("spec"), manifest.name_node().place
+    layers = []
+    for reference in elements(own, "baseRefs") if own is not None else ():
+        name = text_at(reference, "name")
+        named = [each for each in bases.bases_for(origin, (_CONFIG,)) if each[0].name == name]
+        # Those of its own namespace come first; others are those of KServe's.
+        near = [each for each in named if each[0].namespace in (None, manifest.ref.namespace)] or named
+        found = bases.nearest(near, origin, lambda each: each[1].place)
+        layer = found[1].get("spec") if found is not None else None
+        if layer is None:
+            return None
+        layers.append(layer)
+    if own is None or not layers:
+        return None
+    spec: Node | None = layers[0]
+    for layer in (*layers[1:], Merged(own, {key: node for key, node in own.items() if key != "baseRefs"})):
+        spec = merged(spec, layer) if spec is not None else None
+    return Merged(own, dict(spec.items())) if spec is not None else None
+
+
+def _read(manifest: Manifest, spec: Node, project: Project) -> None:
     prefill = spec.get("prefill")
     for role, node in ((None, spec), ("prefill", prefill)):
         if node is None or not node.is_mapping:
@@ -50,6 +104,45 @@ def read_object(manifest: Manifest, project: Project) -> None:
             name = f"{manifest.ref.name}-kserve{group}{'-prefill' if role == 'prefill' else ''}"
             workload.scaled_as.append(ObjectRef(kind, manifest.ref.namespace, name))
         project.workloads.append(workload)
+        # What a base configuration says of scaling counts for those that take it in.
+        scaler = _autoscaler(manifest, node, workload) if manifest.kind != _CONFIG else None
+        if scaler is not None:
+            project.autoscalers.append(scaler)
+
+
+def _autoscaler(manifest: Manifest, node: Node, workload: Workload) -> Autoscaler | None:
+    """What `scaling` makes: an HPA or a ScaledObject on the number that the Workload Variant Autoscaler computes, or a
+    ScaledObject with triggers of its own.
+
+    Source: kserve/kserve@aaac4e2 pkg/controller/v1alpha2/llmisvc/scaling.go (expectedHPA, expectedScaledObject,
+    expectedDirectScaledObject) and pkg/apis/serving/v1alpha2/llm_inference_service_types.go (ScalingSpec).
+    """
+    scaling = node.get("scaling")
+    if scaling is None or not scaling.is_mapping:
+        return None
+    variants, triggered = scaling.get("wva"), scaling.get("keda")
+    hpa = variants.get("hpa") if variants is not None else None
+    scaled = (variants.get("keda") if variants is not None else None) or triggered
+    if scaled is not None and scaled.is_mapping:
+        scaler = keda.autoscaler_of(scaled, manifest.ref)
+    else:
+        behavior = hpa.at("behavior", "scaleDown") if hpa is not None else None
+        scaler = Autoscaler(manifest.ref, scaling.key_place, None, scaling.key_place, scale_down=scale_down(behavior))
+    scaler.place, scaler.complete = scaling.key_place, True
+    scaler.target, scaler.target_place = manifest.ref, manifest.name_node().place
+    scaler.part = workload.part
+    scaler.min_replicas = sourced_int(scaling.get("minReplicas"))
+    scaler.max_replicas = sourced_int(scaling.get("maxReplicas"))
+    scaler.default_min_replicas = 1 if scaling.get("minReplicas") is None else None
+    scaler.default_max_replicas = None
+    if variants is not None:
+        desired = (hpa or scaled or variants).key_place
+        scaler.metrics, scaler.metrics_known = [_desired_replicas(desired)], True
+    return scaler
+
+
+def _desired_replicas(place: Place) -> ScalingMetric:
+    return ScalingMetric("External", _DESIRED_REPLICAS, place, metric_meaning(_DESIRED_REPLICAS), target_type="Value")
 
 
 def _pods(manifest: Manifest, spec: Node, node: Node, role: str | None) -> list[Pod]:
@@ -66,6 +159,8 @@ def _pods(manifest: Manifest, spec: Node, node: Node, role: str | None) -> list[
         for container, at in zip(pod.containers, elements(of, "containers"), strict=False):
             if container.name == _MAIN and at.get("command") is None:
                 container.engine = _engine(manifest, spec, node, container, at)
+            elif container.name == _MAIN and container.engine is not None:
+                container.engine.model = mounted_model(container.engine, spec.at("model", "uri"), "model.uri")
         pods.append(pod)
     return [pod for pod in pods if pod.containers]
 

@@ -1,6 +1,11 @@
-"""Model of KubeAI: an engine by name, a resource profile for its GPUs, and an autoscaler on requests in progress."""
+"""Model of KubeAI: an engine by name, a resource profile for its GPUs, and an autoscaler on requests in progress.
+
+The values of KubeAI's chart may add profiles, and change those that it brings.
+"""
 
 from __future__ import annotations
+
+from functools import partial
 
 from gpulint import engines
 from gpulint.engines.launch import Launch, words_of
@@ -9,14 +14,14 @@ from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.engine import Engine
 from gpulint.model.project import Project
-from gpulint.model.values import Setting, Sourced
+from gpulint.model.values import ObjectRef, Setting, Sourced
 from gpulint.model.workload import Container, GpuRequest, Placement, Pod, SharedMemory, Vendor, Workload
 from gpulint.readers._manifest import Manifest, sourced_int, sourced_number, sourced_text
-from gpulint.readers._pods import environment
+from gpulint.readers._pods import environment, gpu_requests, pod_of
 from gpulint.source.yaml import Node
 
 # Source: substratusai/kubeai@2f32ef4 api/k8s/v1/model_types.go and internal/modelcontroller/engine_*.go.
-MARKS = (("kubeai.org",),)
+MARKS = (("kubeai.org", "resourceProfiles"),)
 KINDS = frozenset({("kubeai.org", "Model")})
 _ENGINES = {"VLLM": "vllm", "OLlama": "ollama"}
 # The profiles of KubeAI's chart, one device each: what they ask for, and of which board.
@@ -33,6 +38,18 @@ _PROFILES: dict[str, tuple[str, Vendor, str | None]] = {
     "nvidia-gpu-rtx4070-8gb": ("nvidia.com/gpu", "nvidia", None),
     "amd-gpu-mi300x": ("amd.com/gpu", "amd", "mi300x"),
 }
+_BASE = "KubeAI resource profile"
+
+
+def claims_file(root: Node) -> bool:
+    return root.is_mapping and root.get("apiVersion") is None and root.at("resourceProfiles") is not None
+
+
+def read_file(root: Node, project: Project) -> None:
+    profiles = root.get("resourceProfiles")
+    for name, node in profiles.items() if profiles is not None else ():
+        if node.is_mapping and node.keys():
+            project.bases.append((ObjectRef(_BASE, None, name), node))
 
 
 def read_object(manifest: Manifest, project: Project) -> None:
@@ -52,6 +69,8 @@ def read_object(manifest: Manifest, project: Project) -> None:
         replicas=sourced_int(spec.get("replicas")),
     )
     project.workloads.append(workload)
+    if profile is not None:
+        project.completions.append(partial(_apply_profile, pod, profile, project))
     disabled = spec.get("autoscalingDisabled")
     if pod.complete and not (disabled is not None and disabled.value is True):
         scaler = _autoscaler(spec, manifest, workload)
@@ -117,6 +136,31 @@ def _placement(profile: Sourced[str] | None) -> Placement | None:
     board = _PROFILES[name][2] if name in _PROFILES else None
     gpus = gpus_named(board) if board is not None else ()
     return Placement(gpus, profile) if gpus and profile is not None else None
+
+
+def _apply_profile(pod: Pod, profile: Sourced[str], project: Project, bases: Project) -> None:
+    """Gives a Model what the nearest values say of its profile: its limits as often as it is taken, and its nodes.
+
+    Source: substratusai/kubeai@2f32ef4 internal/modelcontroller/model_controller.go, getModelConfig.
+    """
+
+    from gpulint.source.kustomize import Merged
+
+    name, number = _split(profile)
+    named = [node for ref, node in bases.bases if ref.kind == _BASE and ref.name == name]
+    node = project.nearest(named, profile.place, lambda each: each.place)
+    if node is None:
+        return
+    sides = {key: side for key, side in node.items() if key in ("limits", "requests")}
+    resources = Merged(node, {"resources": Merged(node, sides)})
+    requests = gpu_requests(resources)
+    if node.get("limits") is not None or requests:
+        for request in requests:
+            request.count = request.count * number if request.count is not None and number is not None else None
+            request.place, request.key_place = profile.place, profile.key_place
+        pod.containers[0].gpus = [request for request in requests if request.count != 0]
+    if node.get("nodeSelector") is not None or node.get("affinity") is not None:
+        pod.placement = pod_of(node, []).placement
 
 
 def _autoscaler(spec: Node, manifest: Manifest, workload: Workload) -> Autoscaler:

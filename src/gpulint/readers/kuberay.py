@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from gpulint import engines
+from gpulint.engines.launch import Launch, Word
 from gpulint.model.project import Project
 from gpulint.model.quantity import quantity_mib
-from gpulint.model.workload import Container, Pod, SharedMemory, Workload
+from gpulint.model.workload import Container, Pod, Rollout, SharedMemory, Workload
 from gpulint.readers import ray_serve
 from gpulint.readers._manifest import Manifest, count, sourced_int, text_at
 from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
+from gpulint.source.shell import Piece
 from gpulint.source.yaml import Node
 
 MARKS = (("ray.io",), (*ACCELERATOR_WORDS, *engines.marks(), *ray_serve.WORDS))
@@ -19,6 +21,7 @@ _CLUSTERS: dict[str, tuple[str, ...]] = {
     "RayCronJob": ("spec", "jobTemplate", "rayClusterSpec"),
     "RayService": ("spec", "rayClusterConfig"),
 }
+_JOBS = ("RayJob", "RayCronJob")
 KINDS = frozenset({("ray.io", kind) for kind in _CLUSTERS})
 
 
@@ -34,16 +37,52 @@ def read_object(manifest: Manifest, project: Project) -> None:
     pods += [deployment.pod for deployment in applications if deployment.pod is not None]
     if not pods:
         return
+    entrypoint = manifest.node.at(*_CLUSTERS[manifest.kind][:-1], "entrypoint")
+    pods += _entrypoint_pod(entrypoint, pods) if manifest.kind in _JOBS and entrypoint is not None else []
     workload = Workload(
         ref=manifest.ref,
         api_version=manifest.api_version,
         place=manifest.name_node().place,
         pods=pods,
         multi_node=len(pods) > 1 or pods[0].per_group != 1,
-        batch=manifest.kind in ("RayJob", "RayCronJob"),
+        batch=manifest.kind in _JOBS,
+        rollout=_upgrade(manifest) if manifest.kind == "RayService" else None,
     )
     project.workloads.append(workload)
     ray_serve.add_autoscalers(applications, workload, project)
+
+
+def _upgrade(manifest: Manifest) -> Rollout | None:
+    """How a RayService takes a change of its cluster: with a second one, unless it is told otherwise.
+
+    Source: ray-project/kuberay ray-operator/apis/ray/v1/rayservice_types.go, RayServiceUpgradeType.
+    """
+    kind = text_at(manifest.node, "spec", "upgradeStrategy", "type")
+    if kind not in (None, "NewCluster"):
+        return None
+    why = "a RayService starts a whole second cluster before it stops the first"
+    return Rollout(manifest.name_node().place, side_by_side=why)
+
+
+def _entrypoint_pod(entrypoint: Node, cluster: list[Pod]) -> list[Pod]:
+    """The engine that a job starts, as a pod without devices of its own: its workers stand on the cluster's GPUs.
+
+    Ray runs the text with a shell. Source: Ray documentation, JobSubmissionClient.submit_job.
+    """
+    text = entrypoint.text or ""
+    words = [
+        Word(entrypoint, [Piece("sh", 0, 0)], 0, 0),
+        Word(entrypoint, [Piece("-c", 0, 0)], 0, 0),
+        Word(entrypoint, [Piece(text, 0, len(text))], 0, len(text)),
+    ]
+    engine = engines.read(Launch(None, words, None, {}, entrypoint.key_place, env_known=False))
+    if engine is None:
+        return []
+    engine.ray_cluster = True
+    container = Container("entrypoint", entrypoint.key_place, engine=engine)
+    engine.container = container
+    placement = ray_serve.cluster_placement(cluster)
+    return [Pod([container], entrypoint.key_place, role="job", placement=placement, complete=False, hosted=True)]
 
 
 def read_cluster(spec: Node) -> list[Pod]:
@@ -75,6 +114,7 @@ def _pod(spec: Node, role: str, per_group: int | None, start: Node | None) -> Po
     Source: ray-project/kuberay@feeaf72 ray-operator/controllers/ray/common/pod.go, BuildPod.
     """
     pod = read_pod(spec, role=role, per_group=per_group)
+    pod.ray_gpus = sourced_int(start.get("num-gpus")) if start is not None else None
     has_store_elsewhere = start is not None and start.get("plasma-directory") is not None
     for index, container in enumerate(pod.containers):
         if index == 0 and container.shared_memory is None and not has_store_elsewhere:

@@ -32,7 +32,9 @@ def read_object(manifest: Manifest, project: Project) -> None:
     for _, value in data.items() if data is not None else ():
         inner = value.embedded() if value.text is not None and "mig-configs" in value.text else None
         if inner is not None and claims_file(inner.root):
-            project.mig_plans.append(_plan(inner.root, manifest.ref))
+            plan = _plan(inner.root, manifest.ref)
+            plan.name_place = manifest.name_node().place
+            project.mig_plans.append(plan)
 
 
 def _plan(root: Node, ref: ObjectRef) -> MigPlan:

@@ -8,9 +8,9 @@ from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.project import Project
 from gpulint.model.quantity import quantity_mib
 from gpulint.model.values import ObjectRef, Setting, Sourced
-from gpulint.model.workload import Container, SharedMemory, StartupProbe, Workload
+from gpulint.model.workload import Container, Probe, SharedMemory, Workload
 from gpulint.readers._manifest import Manifest, count, sourced_int, text_at
-from gpulint.readers._pods import elements, pod_of, read_container, startup_probe
+from gpulint.readers._pods import elements, pod_of, read_container, read_probe
 from gpulint.readers.dra import selectors_of
 from gpulint.readers.hpa import metric_list, scale_down
 from gpulint.source.yaml import Node
@@ -82,12 +82,12 @@ def _image(node: Node | None) -> Sourced[str] | None:
     return Sourced(text, repository.place, repository.key_place)
 
 
-def _startup_probe(spec: Node) -> StartupProbe | None:
+def _startup_probe(spec: Node) -> Probe | None:
     probe = spec.get("startupProbe")
     enabled = probe.get("enabled") if probe is not None else None
     if probe is None or (enabled is not None and enabled.value is False):
         return None
-    return startup_probe(probe.get("probe"))
+    return read_probe(probe.get("probe"))
 
 
 def _spread(container: Container, spec: Node, pipeline: Node | None) -> None:

@@ -73,10 +73,17 @@ def _read_rules(
                     if served is not None and served.text is not None
                     else None,
                     external=external,
+                    labels=_labels(rule),
                 )
             )
     known = frozenset(name for name in names if name is not None)
     return known if None not in names else None
+
+
+def _labels(rule: Node) -> frozenset[str]:
+    """The labels that stand for Kubernetes objects: the keys of `overrides`, or a template (`kube_<<.Resource>>`)."""
+    overrides, template = rule.at("resources", "overrides"), text_at(rule, "resources", "template")
+    return frozenset([*(overrides.keys() if overrides is not None else ()), *([template] if template else ())])
 
 
 def _name(rule: Node, series: Node) -> Sourced[str] | None:

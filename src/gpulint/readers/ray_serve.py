@@ -24,6 +24,10 @@ _LLM_KEYS = ("llm_config", "prefill_config", "decode_config")
 # What Ray Serve does without the field: seconds of lower load before it removes replicas.
 # Source: ray-project/ray@00239d4 python/ray/serve/config.py, AutoscalingConfig; the same in older releases.
 _DOWNSCALE_DELAY_S = 600
+# The target of an LLMConfig that writes none: what its builder puts there, and before it did so Serve's own default.
+# Source: ray-project/ray@01c8975 python/ray/llm/_internal/serve/core/server/builder.py, @1aa6301 serve/constants.py;
+# @1190ecb serve/deployments/llm/builder_llm_server.py.
+_LLM_TARGETS = (1e9, 2)
 _TARGETS = ("target_ongoing_requests", "target_num_ongoing_requests_per_replica")
 
 
@@ -106,6 +110,8 @@ def add_autoscalers(deployments: Sequence[ServeDeployment], workload: Workload, 
         if deployment.autoscaling is not None and deployment.autoscaling.is_mapping:
             scaler = _autoscaler(deployment.autoscaling, workload, deployment.gpus())
             scaler.metrics[0].ceiling = deployment.max_ongoing
+            if deployment.pod is not None and scaler.metrics[0].name == _TARGETS[0]:
+                scaler.metrics[0].default_targets = _LLM_TARGETS
             project.autoscalers.append(scaler)
 
 
@@ -151,6 +157,11 @@ def _placement(config: Node, cluster: Sequence[Pod]) -> Placement | None:
     if accelerator is not None and accelerator.text is not None:
         boards = gpus_named(accelerator.text)
         return Placement(boards, sourced(f"accelerator_type: {accelerator.text}", accelerator)) if boards else None
+    return cluster_placement(cluster)
+
+
+def cluster_placement(cluster: Sequence[Pod]) -> Placement | None:
+    """The boards of the one group of a Ray cluster that asks for any; None where there are several."""
     with_gpus = [pod for pod in cluster if any(container.gpus for container in pod.containers)]
     return with_gpus[0].placement if len(with_gpus) == 1 else None
 

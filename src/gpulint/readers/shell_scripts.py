@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from gpulint import engines, readers
-from gpulint.engines.launch import script_lines
+from gpulint.engines.launch import script_lines, written_files
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
 from gpulint.readers._commands import read_lines, whole
+from gpulint.readers._kubectl import LABEL, read_labels
+from gpulint.readers._slurm import DIRECTIVE
+from gpulint.readers._slurm import job as slurm_job
 from gpulint.source.shell import Heredoc, Piece, Script, basename
-from gpulint.source.text import NodePath, Place, Source
-from gpulint.source.yaml import Document, documents
+from gpulint.source.text import Source
+from gpulint.source.written import written_documents
+from gpulint.source.yaml import Node
 
 _MANIFEST = "apiVersion:"
-MARKS = ((_MANIFEST, "--gpus", "--runtime", "nvidia.com/gpu=", *engines.marks()),)
+MARKS = ((_MANIFEST, "--gpus", "--runtime", "nvidia.com/gpu=", LABEL, *engines.marks()),)
 INTERPRETERS = ("ash", "bash", "dash", "ksh", "sh", "zsh")
-_SUFFIXES = (".sh", ".bash", ".ksh", ".zsh")
+_SUFFIXES = (".sh", ".bash", ".ksh", ".zsh", ".slurm", ".sbatch")
 # What reads commands from its standard input, and files that are written to be run.
 _INTERPRETERS = frozenset({"bash", "sbatch", "sh", "ssh", "sudo", "zsh"})
 _DEEPEST = 2
-# A reference that no container can resolve, and that may stand anywhere in YAML.
-_UNKNOWN = "$(?)"
 
 
 def claims_name(name: str) -> bool:
@@ -36,13 +38,17 @@ def read_text(source: Source, project: Project) -> None:
 def _read(script: Script, source: Source, project: Project, launches: bool, depth: int) -> None:
     node = whole(source)
     # Nobody calls it in sight: what it takes from its environment has the defaults that it writes.
-    lines, heredocs = script_lines(script, node, {}, None)
+    job = slurm_job(source) if launches and DIRECTIVE in source.text and not depth else None
+    lines, heredocs = script_lines(script, node, job.env if job is not None else {}, None)
     if launches:
-        read_lines(lines, {}, ObjectRef("shell script", None, basename(source.path)), node, project)
+        name = basename(source.path)
+        ref = ObjectRef("shell script", None, name) if job is None else ObjectRef("Slurm job", None, job.name or name)
+        read_lines(lines, {}, ref, node, project, written=written_files(heredocs, script, node), job=job)
+        read_labels(lines, project)
     for heredoc in heredocs:
         pieces = [Piece(piece.text, *script.origin(piece.start, piece.end)) for piece in heredoc.pieces]
         if any(_MANIFEST in (piece.text or "") for piece in pieces):
-            _read_manifests(pieces, source, project)
+            _read_manifests(pieces, node, project)
         elif depth < _DEEPEST and _is_run(heredoc):
             inner = Script(pieces, source.text)
             if any(mark in inner.text for mark in MARKS[0][1:]):
@@ -55,30 +61,10 @@ def _is_run(heredoc: Heredoc) -> bool:
     if not target and len(heredoc.words) > 1 and basename(heredoc.words[0].text) == "tee":
         target = heredoc.words[-1].text or ""
     program = basename(heredoc.words[0].text) if heredoc.words else ""
-    return program in _INTERPRETERS or target.endswith((*_SUFFIXES, ".slurm", ".sbatch"))
+    return program in _INTERPRETERS or target.endswith(_SUFFIXES)
 
 
-class _Filled(Document):
-    """A document of a here-document, each part of it with its place in the script."""
-
-    __slots__ = ("script", "start")
-
-    def __init__(self, found: Document, script: Script, source: Source) -> None:
-        super().__init__(source, found.index, found.text, 0, found.root.raw)
-        self.script = script
-        self.start = found.locate(0)
-
-    def locate(self, offset: int) -> int:
-        return self.script.origin(self.start + offset, self.start + offset)[0]
-
-    def place(self, start: int, end: int, path: NodePath | None) -> Place:
-        return Place(self.source, *self.script.origin(self.start + start, self.start + end), path)
-
-
-def _read_manifests(pieces: list[Piece], source: Source, project: Project) -> None:
+def _read_manifests(pieces: list[Piece], node: Node, project: Project) -> None:
     """Reads the documents of a here-document; what the shell fills in is unknown to them where it is to us."""
-    filled = [Piece(_UNKNOWN, piece.start, piece.end) if piece.text is None else piece for piece in pieces]
-    script = Script(filled, source.text)
-    for found in documents(Source(source.path, script.text), readers.matters):
-        if isinstance(found, Document):
-            readers.read(_Filled(found, script, source), project)
+    for document in written_documents(pieces, node, readers.matters):
+        readers.read(document, project)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpulint import engines
-from gpulint.engines.launch import Launch, Word
+from gpulint.engines.launch import Find, Launch, Word
 from gpulint.hardware.gpus import Gpu, gpus_named
 from gpulint.hardware.instances import instance_type
 from gpulint.hardware.match import NodeMatch
@@ -21,11 +21,13 @@ from gpulint.model.workload import (
     GpuRequest,
     Placement,
     Pod,
+    Probe,
     SharedMemory,
-    StartupProbe,
     Vendor,
     Workload,
 )
+from gpulint.readers._docker import run_workload
+from gpulint.readers._files import mounted_files, project_files
 from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, sourced_text
 from gpulint.source.shell import Piece
 from gpulint.source.text import Place
@@ -86,12 +88,12 @@ def read_file(root: Node, project: Project) -> None:
     )
     choices = list(_choices(root))[:_MOST_CHOICES]
     # One object in several forms: they share the reference, and what holds for all of them is told once.
-    forms = [_workload(root, choice, ref) for choice in choices] or [_workload(root, None, ref)]
+    forms = [_workload(root, choice, ref, project) for choice in choices] or [_workload(root, None, ref, project)]
     delay = service.at("readiness_probe", "initial_delay_seconds") if service is not None else None
     seconds = number_or_none(delay)
     if delay is not None and seconds is not None:
         for container in (container for form in forms for container in form.containers):
-            container.startup_probe = StartupProbe(seconds, delay.key_place)
+            container.startup_probe = Probe(seconds, delay.key_place)
     project.workloads += forms
     policy = service.get("replica_policy") if service is not None else None
     if policy is not None and policy.is_mapping:
@@ -175,7 +177,7 @@ def _vendor(choice: _Choice) -> Vendor:
 # -- the task
 
 
-def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
+def _workload(root: Node, choice: _Choice | None, ref: ObjectRef, project: Project) -> Workload:
     resources, run, service = root.get("resources"), root.get("run"), root.get("service")
     assert resources is not None and run is not None  # noqa: PT018 - as claims_file has it
     nodes_node = root.get("num_nodes")
@@ -183,7 +185,15 @@ def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
     count = nodes.value if nodes is not None else (1 if nodes_node is None else None)
     image = _image(resources)
     env = _environment(root, choice, nodes_node, count)
-    launch = Launch(image=image, command=_script(run), args=None, env=env, place=run.key_place)
+    launch = Launch(
+        image=image,
+        command=_script(run),
+        args=None,
+        env=env,
+        place=run.key_place,
+        installed=_installed(root, env),
+        find=_files(root, project),
+    )
     engine = engines.read(launch)
     container = Container(
         "run",
@@ -194,9 +204,13 @@ def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
         engine=engine,
         # A machine has half of its memory there; in containers SkyPilot sets a size itself.
         shared_memory=SharedMemory("host", None, run.key_place),
+        published=_ports(resources),
     )
     if engine is not None:
         engine.container = container
+    else:
+        container = _in_docker(launch, choice, container)
+        engine = container.engine
     pod = Pod([container], run.key_place, per_group=count, placement=_placement(choice))
     name = root.get("name")
     return Workload(
@@ -208,6 +222,28 @@ def _workload(root: Node, choice: _Choice | None, ref: ObjectRef) -> Workload:
         multi_node=count is None or count > 1,
         batch=service is None and engine is None,
     )
+
+
+def _in_docker(launch: Launch, choice: _Choice | None, task: Container) -> Container:
+    """The one container with an engine that the task runs with Docker, on the machine's GPUs; else the task's own."""
+    runs = [run for line in launch.lines() if line.words and (run := run_workload(line, launch.env)) is not None]
+    found = [container for run in runs for container in run.containers if container.engine is not None]
+    if len(found) != 1:
+        return task
+    (container,) = found
+    if container.gpus and container.gpus[0].count is None:  # --gpus all
+        container.gpus = _requests(choice)
+    container.published = task.published
+    return container
+
+
+def _ports(resources: Node) -> list[Sourced[int]]:
+    """The ports that SkyPilot opens to the Internet. Source: SkyPilot documentation, "Opening Ports"."""
+    ports = resources.get("ports")
+    if ports is None:
+        return []
+    nodes = ports.elements() if ports.is_sequence else (ports,)
+    return [found for node in nodes if (found := sourced_int(node)) is not None]
 
 
 def _requests(choice: _Choice | None) -> list[GpuRequest]:
@@ -251,6 +287,32 @@ def _environment(root: Node, choice: _Choice | None, nodes: Node | None, count: 
     at = nodes if nodes is not None else run
     env[_NODES] = EnvVar(_NODES, str(count) if count is not None else None, at.place, at.key_place)
     return env
+
+
+def _files(root: Node, project: Project) -> Find:
+    """What finds the files of `workdir`, where the script runs, and of `file_mounts`.
+
+    Their paths on this side are relative to where the task is launched.
+    """
+    outside = project_files(project, root.document.source.path)
+    mounts: list[tuple[str, str]] = []
+    workdir, given = root.get("workdir"), root.get("file_mounts")
+    if workdir is not None and workdir.text is not None:
+        mounts.append((workdir.text, "."))
+    for target, source in given.items() if given is not None else ():
+        if source.text is not None and "://" not in source.text:
+            mounts.append((source.text, target))
+    return mounted_files(mounts, outside)
+
+
+def _installed(root: Node, env: dict[str, EnvVar]) -> dict[str, str | None]:
+    """The versions of the packages that `setup` installs."""
+    setup = root.get("setup")
+    if setup is None or "install" not in (setup.text or ""):
+        return {}
+    from gpulint.engines import _packages
+
+    return _packages.installed(Launch(None, _script(setup), None, env, setup.place).lines())
 
 
 def _script(run: Node) -> list[Word]:

@@ -8,7 +8,7 @@ from gpulint import engines
 from gpulint.model.project import Project
 from gpulint.model.workload import Pod, Rollout, Workload
 from gpulint.readers._manifest import Manifest, plain_texts, sourced_int, sourced_text, text_at
-from gpulint.readers._pods import ACCELERATOR_WORDS, read_pod
+from gpulint.readers._pods import ACCELERATOR_WORDS, numeric, read_pod
 from gpulint.source.yaml import Node
 
 MARKS = (("kind",), (*ACCELERATOR_WORDS, *engines.marks()))
@@ -62,6 +62,7 @@ def read_object(manifest: Manifest, project: Project) -> None:
             multi_node=multi_node,
             batch=identity in _SHAPES and _SHAPES[identity].batch,
             rollout=_rollout(manifest) if identity == ("apps", "Deployment") else None,
+            group_restart=sourced_text(manifest.node.at("spec", "leaderWorkerTemplate", "restartPolicy")),
         )
     )
 
@@ -74,6 +75,7 @@ def _rollout(manifest: Manifest) -> Rollout:
         type=sourced_text(strategy.get("type")) if strategy is not None else None,
         max_surge=sourced_text(rolling.get("maxSurge")) if rolling is not None else None,
         max_unavailable=sourced_text(rolling.get("maxUnavailable")) if rolling is not None else None,
+        progress_deadline_s=numeric(manifest.node.get("spec") or manifest.node, "progressDeadlineSeconds", 600),
     )
 
 

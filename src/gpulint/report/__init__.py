@@ -22,12 +22,17 @@ FORMATS: tuple[str, ...] = tuple(
 )
 
 
+HOME = "https://github.com/gpulint/gpulint"
+
+
 @dataclass(slots=True, eq=False)
 class Report:
     """Everything that one run has to say.
 
     `findings` are sorted by path, line, column and rule. `errors` are input that could not be read, and internal
     errors. `templates` were recognised and not read. `rules` are the names of the enabled rules.
+    `ignored` counts findings that comments, annotations and the configuration leave out, `baselined` those that the
+    baseline knows, `stale_baseline` its entries that find nothing any more; none of them is in `findings`.
     `root_path` turns a path as shown (relative to the current folder) into one below the repository's root.
     """
 
@@ -37,6 +42,9 @@ class Report:
     files_checked: int
     rules: list[str]
     root_path: Callable[[str], str] = str
+    ignored: int = 0
+    baselined: int = 0
+    stale_baseline: int = 0
 
     def counts(self) -> dict[Level, int]:
         """How many findings there are of each level, worst first."""

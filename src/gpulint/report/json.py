@@ -22,10 +22,21 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
             for error in sorted(report.errors, key=lambda error: (error.path, error.line or 0, error.reason))
         ],
         "templates": [
-            {"path": template.path, "line": template.line, "language": template.language}
+            {
+                "path": template.path,
+                "line": template.line,
+                "language": template.language,
+                **({"reason": template.reason} if template.reason is not None else {}),
+            }
             for template in sorted(report.templates, key=lambda template: (template.path, template.line))
         ],
-        "summary": {"files": report.files_checked, **report.counts()},
+        "summary": {
+            "files": report.files_checked,
+            **report.counts(),
+            "ignored": report.ignored,
+            "baselined": report.baselined,
+            "staleBaseline": report.stale_baseline,
+        },
     }
     return to_json(document, indent=2)
 

@@ -12,11 +12,10 @@ from urllib.parse import quote
 
 from gpulint import __version__, pages, rules
 from gpulint.finding import Evidence, Level, Reported
-from gpulint.report import Report
+from gpulint.report import HOME, Report
 from gpulint.report._display import to_json, value_text, visible
 from gpulint.source.text import Place, Source
 
-_HOME = "https://github.com/gpulint/gpulint"
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
 _LEVELS: dict[Level, str] = {"error": "error", "warning": "warning", "info": "note"}
@@ -38,7 +37,7 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
     driver = {
         "name": "gpulint",
         "semanticVersion": __version__,
-        "informationUri": _HOME,
+        "informationUri": HOME,
         "rules": [_rule(name, families[name]) for name in names],
     }
     run = {
@@ -65,7 +64,7 @@ def _rule(name: str, family: str) -> Json:
             raise
         text = {"text": _sentence(name.replace("-", " ").capitalize())}
         return {**rule, "shortDescription": text, "fullDescription": text, "help": text}
-    uri = f"{_HOME}/blob/main/{page.path}"
+    uri = f"{HOME}/blob/main/{page.path}"
     links = "\n".join(f"- <{link}>" for link in [uri, *page.references])
     properties: Json = {
         "tags": list(dict.fromkeys([family, *page.tags]))[:_TAGS_LIMIT],

@@ -13,6 +13,7 @@ _NARROWEST = 40
 # Evidence this close to the finding is marked in its excerpt, if that does not make it long.
 _NEAR_LINES = 6
 _MARKS_LIMIT = 5
+_MOST_REASONS = 5
 _BOLD, _FRAME = "1", "1;34"
 
 
@@ -26,7 +27,7 @@ def render(report: Report, *, color: bool, width: int) -> str:
     """The findings, then a summary. What went wrong is left to standard error: here it is only counted."""
     width = max(width, _NARROWEST)
     blocks = [_finding(reported, color, width) for reported in report.findings]
-    return "".join("\n".join([*block, "", ""]) for block in blocks) + "\n".join([*_summary(report, color), ""])
+    return "".join("\n".join([*block, "", ""]) for block in blocks) + "\n".join([*summary(report, color), ""])
 
 
 def _finding(reported: Reported, color: bool, width: int) -> list[str]:
@@ -126,7 +127,8 @@ def _excerpt(reported: Reported, rows: list[_Row], digits: int, room: int, color
     return lines
 
 
-def _summary(report: Report, color: bool) -> list[str]:
+def summary(report: Report, color: bool) -> list[str]:
+    """How many findings there are, how many are left out, and what was not read."""
     files = f"{report.files_checked} {'file' if report.files_checked == 1 else 'files'}"
     counts = [
         paint(f"{count} {level}{'s' if count > 1 and level != 'info' else ''}", LEVEL_COLORS[level], color)
@@ -134,8 +136,16 @@ def _summary(report: Report, color: bool) -> list[str]:
         if count
     ]
     problems = len(report.errors)
-    failed = f"; {problems} problem{'s' * (problems > 1)}, see standard error" if problems else ""
-    lines = [f"{', '.join(counts)} in {files}{failed}" if counts else f"No findings in {files}{failed}."]
+    left_out = [f"{report.ignored} ignored"] * bool(report.ignored)
+    left_out += [f"{report.baselined} in the baseline"] * bool(report.baselined)
+    more = f"; {', '.join(left_out)}" if left_out else ""
+    if problems:
+        more += f"; {problems} problem{'s' * (problems > 1)}, see standard error"
+    lines = [f"{', '.join(counts)} in {files}{more}" if counts else f"No findings in {files}{more}."]
+    stale = report.stale_baseline
+    if stale:
+        which = "entry of the baseline finds" if stale == 1 else "entries of the baseline find"
+        lines.append(f"{stale} {which} nothing any more: --write-baseline drops {'it' if stale == 1 else 'them'}")
     paths: dict[str, set[str]] = {}
     for template in report.templates:
         paths.setdefault(template.language, set()).add(template.path)
@@ -146,4 +156,7 @@ def _summary(report: Report, color: bool) -> list[str]:
         if language == "Helm":
             hint += ", e.g. helm template . | gpulint check -"
         lines.append(f"{what} and {'was' if one else 'were'} not read: {hint}")
+    unrendered = [template for template in report.templates if template.reason is not None]
+    for template in sorted(unrendered, key=lambda template: (template.path, template.line))[:_MOST_REASONS]:
+        lines.append(f"  {visible(template.path)}:{template.line}: {visible(template.reason or '')}")
     return lines

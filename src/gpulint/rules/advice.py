@@ -14,8 +14,8 @@ class Signals(NamedTuple):
     """The metrics of an engine that move with its load.
 
     `queue` and `running` are gauges of requests, `kv_cache` a gauge from 0 to 1, `tokens` a counter of generated
-    tokens, `first_token` the histogram of the time to the first token in seconds. `switch` is the flag without which
-    the engine serves none of them.
+    tokens (of answered requests where the engine counts no tokens), `first_token` the histogram of the time to the
+    first token in seconds. `switch` is what the engine serves them with, without which it serves none of them.
     """
 
     engine: str
@@ -54,6 +54,27 @@ _SIGNALS = {
         "gpu_cache_usage_perc",
         "generation_tokens_total",
         "time_to_first_token_seconds",
+    ),
+    # The gauges of Triton's TensorRT-LLM backend; other backends say less of their batches. Source: Gateway API
+    # Inference Extension, Model Server Protocol.
+    "triton": Signals(
+        "Triton",
+        'nv_trt_llm_request_metrics{request_type="waiting"}',
+        'nv_trt_llm_request_metrics{request_type="scheduled"}',
+        'nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="fraction"}',
+        "nv_inference_request_success",
+        None,
+        "the TensorRT-LLM backend",
+    ),
+    # Source: NVIDIA/TensorRT-LLM@0005772 tensorrt_llm/serve/openai_server.py, @050f80d metrics/collector.py.
+    "trtllm": Signals(
+        "TensorRT-LLM",
+        "trtllm_num_requests_waiting",
+        "trtllm_num_requests_running",
+        "trtllm_kv_cache_utilization",
+        "trtllm_generation_tokens_total",
+        "trtllm_time_to_first_token_seconds",
+        "return_perf_metrics and enable_iter_perf_stats at /prometheus/metrics",
     ),
     "llamacpp": Signals(
         "llama.cpp",

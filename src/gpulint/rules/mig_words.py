@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpulint.hardware.gpus import Gpu
-from gpulint.hardware.mig import MigFamily, device_filter_gpus, families, family_of, parse_profile
+from gpulint.hardware.mig import (
+    MigFamily,
+    default_mig_config,
+    device_filter_gpus,
+    families,
+    family_of,
+    parse_profile,
+)
 from gpulint.model.mig import MigLayout
+from gpulint.model.values import Sourced
+
+if TYPE_CHECKING:
+    from gpulint.model.project import Project
 
 
 class Target(NamedTuple):
@@ -79,3 +90,52 @@ def nearest(profile: str, members: Iterable[MigFamily]) -> str | None:
         for name, p in known.items()
     )
     return ranked[0][2] if ranked else None
+
+
+# By which a node tells the MIG manager its configuration.
+_CONFIG_LABEL = "nvidia.com/mig.config"
+
+
+class Entry(NamedTuple):
+    """One entry of a named configuration: the boards that it is for, whether MIG is on, and the profiles."""
+
+    device_filter: tuple[str, ...]
+    enabled: bool
+    profiles: tuple[str, ...]
+
+
+def strategies(project: Project) -> list[Sourced[str]]:
+    """The MIG strategies that operators and device plugins are given."""
+    given = [operator.mig_strategy for operator in project.gpu_operators]
+    given += [config.mig_strategy for config in project.device_plugin_configs]
+    return [strategy for strategy in given if strategy is not None and strategy.value in ("none", "single", "mixed")]
+
+
+def chosen_configs(project: Project) -> Iterator[Sourced[str]]:
+    """The MIG configurations that nodes and node pools choose by their label, and the operator's default."""
+    labelled = [node.labels for node in project.nodes] + [pool.labels for pool in project.node_pools]
+    for labels in labelled:
+        if _CONFIG_LABEL in labels:
+            yield labels[_CONFIG_LABEL]
+    for operator in project.gpu_operators:
+        if operator.mig_manager is not None and operator.mig_manager.default is not None:
+            yield operator.mig_manager.default
+
+
+def entries_of(project: Project, config: str) -> list[Entry] | None:
+    """The entries of a named configuration: the project's own, else the one that is shipped; None for an unknown "
+    "name."""
+    own = [layout for plan in project.mig_plans for layout in plan.layouts if layout.config == config]
+    if own:
+        return [
+            Entry(
+                tuple(each.value for each in layout.device_filter),
+                layout.enabled is not False,
+                tuple(count.profile.value for count in layout.profiles if count.count.value),
+            )
+            for layout in own
+        ]
+    shipped = default_mig_config(config)
+    if shipped is None:
+        return None
+    return [Entry(entry.device_filter, entry.mig_enabled, tuple(entry.mig_devices)) for entry in shipped]

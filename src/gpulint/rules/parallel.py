@@ -18,6 +18,17 @@ def gpus_asked(container: Container) -> int | None:
     return container.gpu_count()
 
 
+def devices_shown(engine: Engine) -> int | None:
+    """The devices that CUDA_VISIBLE_DEVICES or the like lets an engine see; None where nothing lists them."""
+    shown = engine.visible_devices
+    return shown.value if shown is not None else None
+
+
+def evidence_of_devices(engine: Engine) -> list[Evidence]:
+    shown = engine.visible_devices
+    return [Evidence(shown.spelled, f"{shown.value} devices", shown.place)] if shown is not None else []
+
+
 def ranks(engine: Engine) -> int | None:
     """Tensor × pipeline × context parallel size of one copy of the model, over all nodes; None where it is not known.
 

@@ -6,7 +6,8 @@ from gpulint.finding import Evidence
 from gpulint.metrics.promql import Query, Selector
 from gpulint.metrics.table import Meaning, Metric, lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
-from gpulint.model.workload import StartupProbe, Workload
+from gpulint.model.values import Sourced
+from gpulint.model.workload import Workload
 
 # What an engine, its router or its gateway reports about its own load.
 ENGINE_MEANINGS = frozenset(
@@ -74,11 +75,12 @@ def scales_gpus(scaler: Autoscaler) -> bool:
     return scaler.workload is not None or any(is_of_an_engine(metric) for metric in scaler.metrics)
 
 
-def slowest_start(scaler: Autoscaler) -> StartupProbe | None:
-    """The startup probe of its workload that allows the longest start; None where it has none."""
+def slowest_start(scaler: Autoscaler) -> Sourced[float] | None:
+    """The longest start (s) that a startup probe of its workload allows, and where; None where it has none."""
     containers = scaler.workload.containers if scaler.workload is not None else []
     probes = [container.startup_probe for container in containers if container.startup_probe is not None]
-    return max(probes, key=lambda probe: probe.budget_s, default=None)
+    budgets = [Sourced(p.budget_s, p.place, p.place) for p in probes if p.budget_s is not None]
+    return max(budgets, key=lambda budget: budget.value, default=None)
 
 
 def is_of_an_engine(metric: ScalingMetric) -> bool:

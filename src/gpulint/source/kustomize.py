@@ -52,6 +52,18 @@ class Merged(Node):
         super().__init__(face.document, face.raw, face.path, face.key_raw)
         self.parts = parts
 
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.parts, dict)
+
+    @property
+    def is_sequence(self) -> bool:
+        return isinstance(self.parts, list)
+
+    @property
+    def is_scalar(self) -> bool:
+        return False
+
     def get(self, key: str) -> Node | None:
         return self.parts.get(key) if isinstance(self.parts, dict) else None
 
@@ -497,6 +509,17 @@ def _merge(base: Node, patch: Node, by_key: bool, room: Room, depth: int) -> Nod
         else:
             parts[key] = value
     return Merged(base, parts)
+
+
+def merged(base: Node, patch: Node, *, by_key: bool = True) -> Node | None:
+    """An object with a strategic merge patch laid over it; None where that cannot be followed.
+
+    `by_key` says that lists are merged as those of built-in types are; else they are replaced.
+    """
+    try:
+        return _merge(base, patch, by_key, Room(), 0)
+    except _UnfollowedError:
+        return None
 
 
 def _merge_lists(base: Node, patch: Node, merge_key: str, room: Room, depth: int) -> Node:

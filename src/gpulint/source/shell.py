@@ -36,10 +36,11 @@ _LARGEST_INTEGER = 10**12
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 # Programs that run the command in their arguments. Where that begins depends on their options: each position may.
 _WRAPPERS = frozenset({
-    "builtin", "catatonit", "chroot", "chrt", "command", "conda", "coproc", "ddtrace-run", "dumb-init", "env", "exec",
-    "gosu", "ionice", "micromamba", "mpiexec", "mpirun", "ncu", "nice", "nohup", "nsys", "numactl",
-    "opentelemetry-instrument", "pipenv", "pixi", "poetry", "prlimit", "setsid", "srun", "stdbuf", "strace", "su-exec",
-    "sudo", "taskset", "time", "timeout", "tini", "trtllm-llmapi-launch", "unbuffer", "uv",
+    "apptainer", "builtin", "catatonit", "chroot", "chrt", "command", "conda", "coproc", "ddtrace-run", "dumb-init",
+    "env", "exec", "gosu", "ionice", "micromamba", "mpiexec", "mpirun", "ncu", "nice", "nohup", "nsys", "numactl",
+    "opentelemetry-instrument", "pipenv", "pixi", "poetry", "prlimit", "setsid", "shifter", "singularity", "srun",
+    "stdbuf", "strace", "su-exec", "sudo", "taskset", "time", "timeout", "tini", "trtllm-llmapi-launch", "unbuffer",
+    "uv",
 })  # fmt: skip
 # A variable so named, unquoted, is there to hold any number of words.
 _SEVERAL = ("ARG", "OPT", "FLAG", "PARAM", "EXTRA", "CMD", "COMMAND")
@@ -93,7 +94,10 @@ class Command:
 
 
 class Heredoc(NamedTuple):
-    """A text that a script hands to a program: its pieces, the program's words, and the file it is written to."""
+    """A text that a script hands to a program: its pieces, the program's words, and the file it is written to.
+
+    `target` is as the script spells it where what it comes to is not known.
+    """
 
     pieces: list[Piece]
     words: list[Word]
@@ -155,13 +159,22 @@ class Script:
 
 
 def programs(words: Sequence[HasText]) -> Iterator[int]:
-    """The positions at which the program that really runs may stand: 0, or any after `env`, `exec`, `nohup`, …"""
+    """The positions at which the program that really runs may stand: 0, or any after `env`, `exec`, `nohup`, …
+
+    An unknown first word (`$PREFIX vllm serve`) may be such a program, or nothing.
+    """
     if not words:
         return
     yield 0
-    name = basename(words[0].text)
+    first = 0
+    if words[0].text is None and len(words) > 1:
+        first = 1
+        yield first
+    name = basename(words[first].text)
+    if first and name == "exec":  # `$KUBECTL exec pod -- …`
+        return
     if name in _WRAPPERS or name.endswith("entrypoint.sh"):
-        yield from range(1, len(words))
+        yield from range(first + 1, len(words))
 
 
 def basename(text: str | None) -> str:
@@ -457,13 +470,18 @@ class _Reader:
             pieces += self.unescaped(at, end, escapable="$`\\\n")
         if node.children[0].type == "<<-":
             pieces = [short for piece in pieces for short in _without_tabs(piece, self.text)]
-        targets = [
-            self.source(destination)
+        destinations = [
+            destination
             for child in beside
             if child.type == "file_redirect"
             for destination in child.children_by_field_name("destination")[:1]
         ]
-        self.heredocs.append(Heredoc(pieces, words, targets[0].strip("\"'") if targets else None))
+        target = None
+        if destinations:
+            named = self.words(destinations[:1], depth + 1)
+            known = named[0].text if len(named) == 1 else None
+            target = known if known is not None else self.source(destinations[0]).strip("\"'")
+        self.heredocs.append(Heredoc(pieces, words, target))
 
     def command(self, node: Node, extra: Sequence[Node], conditional: bool, depth: int) -> None:
         arguments: list[Node] = []

@@ -9,7 +9,8 @@ a document that cannot matter is never parsed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import yaml
@@ -50,14 +51,18 @@ class Problem:
 
 
 class Template:
-    """A document that is a template of something else (Helm, Jinja, Terraform): recognised, not read."""
+    """A document that is a template of something else (Helm, Jinja, Terraform): recognised, not read.
 
-    __slots__ = ("language", "line", "path")
+    `reason` says why one that could have been rendered was not.
+    """
 
-    def __init__(self, path: str, line: int, language: str) -> None:
+    __slots__ = ("language", "line", "path", "reason")
+
+    def __init__(self, path: str, line: int, language: str, reason: str | None = None) -> None:
         self.path = path
         self.line = line
         self.language = language
+        self.reason = reason
 
 
 class _FastParser(CParser):
@@ -253,8 +258,11 @@ class Node:
         if len(roots) != 1 or ("{{" in text and _reads_template(roots[0], text)):
             return None
         outer = self.document
-        offsets = [outer.locate(offset) for offset in outer.character_offsets(self.raw)]
-        return Document(outer.source, outer.index, text, offsets, roots[0], self.path)
+        characters = outer.character_offsets(self.raw)
+        offsets = array("i", map(outer.locate, characters))
+        ends = array("i", [outer.locate_end(offset + 1) for offset in characters]) if outer.ends is not None else None
+        gaps = [0] if outer.gaps_in(self) else [] if outer.gaps is not None else None
+        return Document(outer.source, outer.index, text, offsets, roots[0], self.path, ends, gaps)
 
     def data(self, budget: int = 100_000) -> Any:  # noqa: ANN401
         """The node as plain dictionaries, lists and scalars, for a JSON Schema.
@@ -283,23 +291,29 @@ class Document:
     """One YAML document: its root node, its own text, and where that text stands in the file.
 
     `offsets` is the offset of the text's first character, or one offset per character for a document inside a scalar.
+    Where a template wrote the text, `ends` says for each character up to where in the file that stands which wrote it,
+    and `gaps` at which characters something is left out that is not known; both are None for text as it is written.
     """
 
-    __slots__ = ("_characters", "_path", "_raw", "index", "offsets", "source", "text")
+    __slots__ = ("_characters", "_path", "_raw", "ends", "gaps", "index", "offsets", "source", "text")
 
     def __init__(
         self,
         source: Source,
         index: int,
         text: str,
-        offsets: int | list[int],
+        offsets: int | Sequence[int],
         root: Any,  # noqa: ANN401
         path: NodePath | None = None,
+        ends: Sequence[int] | None = None,
+        gaps: list[int] | None = None,
     ) -> None:
         self.source = source
         self.index = index
         self.text = text
         self.offsets = offsets
+        self.ends = ends
+        self.gaps = gaps
         self._raw = root
         self._path = path
         self._characters: dict[int, list[int]] = {}
@@ -315,11 +329,25 @@ class Document:
             return self.offsets + offset
         return self.offsets[min(offset, len(self.offsets) - 1)]
 
+    def locate_end(self, offset: int) -> int:
+        """Just past what stands in the file for the character before an offset in the document's text."""
+        if self.ends is None:
+            return self.locate(offset - 1) + 1
+        return self.ends[min(offset, len(self.ends)) - 1] if self.ends else 0
+
+    def gaps_in(self, node: Node) -> list[int]:
+        """The gaps in a node, and right behind its key."""
+        if not self.gaps:
+            return []
+        key = node.key_raw
+        first = key.end_mark.index if key is not None else node.raw.start_mark.index
+        return [gap for gap in self.gaps if first <= gap <= node.raw.end_mark.index]
+
     def place(self, start: int, end: int, path: NodePath | None) -> Place:
         if isinstance(self.offsets, int):
             return Place(self.source, self.offsets + start, self.offsets + end, path)
         first = self.locate(start)
-        return Place(self.source, first, self.locate(end - 1) + 1 if end > start else first, path)
+        return Place(self.source, first, max(first, self.locate_end(end)) if end > start else first, path)
 
     def key_place(self, raw: Any, path: NodePath | None) -> Place:  # noqa: ANN401
         """The span of a key."""
@@ -411,6 +439,41 @@ def documents(source: Source, matters: Callable[[str], bool] | None = None) -> I
             if root.id == "scalar" and not root.value:
                 continue
             yield Document(source, index, text, start, root)
+
+
+def rendered_documents(
+    source: Source,
+    text: str,
+    places: Callable[[int, int], tuple[Sequence[int], Sequence[int]]],
+    gaps: list[int],
+    matters: Callable[[str], bool],
+) -> Iterator[Document | Template]:
+    """The documents of a text that a template in `source` wrote.
+
+    `places` gives for a part of it the `offsets` and `ends` of a Document, and `gaps` are its own. `matters` decides
+    from a document's text whether it is parsed at all.
+    """
+    for index, (first, last) in enumerate(_cuts(text)):
+        part = text[first:last]
+        if not matters(part):
+            continue
+        refused: Exception | None = None
+        try:
+            roots = _compose(part)
+        except (yaml.YAMLError, UnicodeError) as error:
+            refused = error
+            roots = [] if "nesting depth" in str(error) else _settle(part)
+        if refused is not None and not roots:
+            at, reason = _explained(source, 0, part, refused)
+            at = min(first + at, len(text) - 1)
+            line = source.position(places(at, at + 1)[0][0])[0]
+            yield Template(source.path, line, "Helm", f"what it writes is not valid YAML: {reason}")
+            continue
+        own = [gap - first for gap in gaps if first <= gap < last]
+        starts, ends = places(first, last)
+        for root in roots:
+            if root.id != "scalar" or root.value:
+                yield Document(source, index, part, starts, root, None, ends, own)
 
 
 def _cuts(text: str) -> list[tuple[int, int]]:

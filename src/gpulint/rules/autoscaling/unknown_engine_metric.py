@@ -32,7 +32,8 @@ def check(project: Project) -> Iterator[Finding]:
                 "Prometheus keeps the colon, so no series has this name unless a collector on the way rewrites it.",
             )
             continue
-        meant = _close(use.name)
+        # What an HPA names is an adapter's, which may well add a word of its own.
+        meant = _close(use.name, slips_alone=use.kind == "name")
         if meant is not None:
             yield _finding(
                 use,
@@ -60,7 +61,7 @@ def _with_colon(use: Use) -> Metric | None:
     return row if row is not None and row.name.partition(":")[0] == use.name.partition("_")[0] else None
 
 
-def _close(name: str) -> Metric | None:
+def _close(name: str, *, slips_alone: bool) -> Metric | None:
     """The one metric of the engine that a name comes close to: a slip of letters, or the same words but for one."""
     engine = next((engine for prefix, engine in _PREFIXES.items() if name.startswith(prefix)), None)
     if engine is None or lookup(name) is not None:
@@ -69,6 +70,8 @@ def _close(name: str) -> Metric | None:
     slips = [row for row in rows if _distance_at_most_two(name, row.name)]
     if slips:
         return slips[0] if len(slips) == 1 else None
+    if slips_alone:
+        return None
     similar = [row for row in rows if _same_words(name, row.name)]
     return similar[0] if len(similar) == 1 else None
 

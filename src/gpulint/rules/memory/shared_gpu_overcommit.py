@@ -41,7 +41,7 @@ def check(engine: Engine) -> Iterator[Finding]:
     yield Finding(
         place=share.place or (why.place if why.place is not None else request.place),
         message=f"Of a GPU that it shares with others, {engine.label} takes {value:g} of the memory{default} "
-        f"({share.spelled}). The fraction is of the whole GPU, and time-slicing does not divide its memory: whoever "
+        f"({share.spelled}). The fraction is of the whole GPU, and sharing does not divide its memory: whoever "
         "starts second finds too little free and ends.",
         help=f"Divide the memory: with two engines on a GPU {share.spelled} {half} each. Or give each its own MIG "
         "slice, whose memory nobody else can take.",

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding
 from gpulint.model.engine import Engine
+from gpulint.model.workload import PER_INSTANCE
 from gpulint.rules import rule
 from gpulint.rules.parallel import (
     devices,
+    devices_shown,
+    evidence_of_devices,
     evidence_of_gpus,
     evidence_of_sizes,
     gpus_asked,
@@ -23,6 +26,10 @@ from gpulint.rules.parallel import (
 def check(engine: Engine) -> Iterator[Finding]:
     container = engine.container
     asked, used = gpus_asked(container), engine.gpus_used()
+    shown = devices_shown(engine)
+    if shown is not None and used is not None and shown < used <= (asked or used) and _is_on_its_own(engine):
+        yield _more_than_shown(engine, shown, used)
+        return
     if asked is None or used is None or not _is_certain(engine):
         return
     if container.mig_slice is not None and (ranks(engine) or 0) >= 2:
@@ -36,6 +43,9 @@ def check(engine: Engine) -> Iterator[Finding]:
     elif engine.executor is not None and engine.executor.value == "ray" and engine.ray_cluster:
         return  # other pods of the Ray cluster bring GPUs of their own
     if used <= asked:
+        return
+    if container.gpus[0].resource == PER_INSTANCE:
+        yield _more_than_an_instance(engine, used)
         return
     ray = engine.executor is not None and engine.executor.value == "ray"
     why = (
@@ -59,6 +69,45 @@ def check(engine: Engine) -> Iterator[Finding]:
             *evidence_of_gpus(container),
             *([Evidence("executor", "ray", engine.executor.place)] if ray and engine.executor is not None else []),
         ],
+    )
+
+
+def _more_than_an_instance(engine: Engine, used: int) -> Finding:
+    """Source: triton-inference-server/vllm_backend src/model.py, _validate_device_config."""
+    return Finding(
+        place=place_of_sizes(engine),
+        message=f"{PER_INSTANCE} gives each instance of {engine.ref} one GPU, but {engine.label} spreads over {used} "
+        f"({spelled(engine)}). Triton refuses to load the model.",
+        help="Set `kind: KIND_MODEL` in its instance_group, with which the engine takes the GPUs that it needs, or "
+        f"lower {spelled(engine)} to 1 in all.",
+        evidence=[*evidence_of_sizes(engine), *evidence_of_gpus(engine.container)],
+    )
+
+
+def _is_on_its_own(engine: Engine) -> bool:
+    """Whether all of its workers are on the devices that the launch lets it see."""
+    by_ray = engine.executor is not None and engine.executor.value != "mp" and not engine.executor.default
+    several = engine.nodes is not None and engine.nodes.value != 1
+    return not (
+        by_ray
+        or several
+        or engine.ray_cluster
+        or engine.container.pod.workload.multi_node
+        or engine.accelerator not in (None, "rocm")
+    )
+
+
+def _more_than_shown(engine: Engine, shown: int, used: int) -> Finding:
+    setting = engine.visible_devices
+    assert setting is not None
+    return Finding(
+        place=setting.place or engine.place,
+        message=f"{setting.spelled} lets {engine.label} see {shown} {'GPU' if shown == 1 else 'GPUs'}, but it spreads "
+        f"over {used} ({spelled(engine)}). The engine finds no device for the rest of its workers and does not start.",
+        help=f"List {used} devices in {setting.spelled}"
+        + (", or leave it out: the container sees only the GPUs that it asks for" if engine.container.gpus else "")
+        + f"; or lower {spelled(engine)} to {shown} in all if the weights and the KV cache fit there.",
+        evidence=[*evidence_of_sizes(engine), *evidence_of_devices(engine), *evidence_of_gpus(engine.container)],
     )
 
 

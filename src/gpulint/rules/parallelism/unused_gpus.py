@@ -9,6 +9,8 @@ from gpulint.model.engine import Engine
 from gpulint.rules import rule
 from gpulint.rules.parallel import (
     devices,
+    devices_shown,
+    evidence_of_devices,
     evidence_of_gpus,
     evidence_of_sizes,
     gpus_asked,
@@ -22,6 +24,13 @@ def check(engine: Engine) -> Iterator[Finding]:
     container = engine.container
     workload = container.pod.workload
     asked, used = gpus_asked(container), engine.gpus_used()
+    shown = devices_shown(engine)
+    if shown is not None and used is not None and used > shown:
+        return  # it does not start: see parallel-size-exceeds-gpus
+    # Its own share, where others in the container have theirs or nothing says how many there are.
+    by_list = shown is not None and not (engine.alone and container.pod.complete and container.gpus)
+    if by_list and shown is not None:
+        asked = shown if asked is None else min(asked, shown)
     if asked is None or used is None or used >= asked or not _is_certain(engine):
         return
     if workload.multi_node or workload.batch or any(request.shared for request in container.gpus):
@@ -34,6 +43,9 @@ def check(engine: Engine) -> Iterator[Finding]:
         takes = (
             f"takes {used}, as {engine.tensor_parallel.spelled} is not given" if engine.tensor_parallel else "takes 1"
         )
+    if by_list:
+        yield _of_those_shown(engine, asked, used, takes)
+        return
     request = container.gpus[0]
     whole = container.mig_slice is None
     more = (
@@ -49,7 +61,22 @@ def check(engine: Engine) -> Iterator[Finding]:
         + (f"; or use the rest with {more}. " if whole else ", or take one larger MIG profile. ")
         + "Look at utilisation and memory of each device, not at their average: a device with no memory in use is "
         "idle.",
-        evidence=[*evidence_of_sizes(engine), *evidence_of_gpus(container)],
+        evidence=[*evidence_of_sizes(engine), *evidence_of_devices(engine), *evidence_of_gpus(container)],
+    )
+
+
+def _of_those_shown(engine: Engine, shown: int, used: int, takes: str) -> Finding:
+    setting = engine.visible_devices
+    assert setting is not None
+    return Finding(
+        place=setting.place or engine.place,
+        message=f"{_are_idle(shown - used, f'the {shown} GPUs')} that {setting.spelled} gives to {engine.label}, which "
+        f"{takes}. Nothing else in this launch uses {'it' if shown - used == 1 else 'them'}, and an average over the "
+        "GPUs looks like a server with capacity to spare.",
+        help=f"List {used} {'device' if used == 1 else 'devices'} in {setting.spelled} and give the others to another "
+        "copy of the model, or use them with a larger parallel size. Look at utilisation and memory of each device, "
+        "not at their average: a device with no memory in use is idle.",
+        evidence=[*evidence_of_sizes(engine), *evidence_of_devices(engine), *evidence_of_gpus(engine.container)],
     )
 
 
@@ -64,9 +91,9 @@ def _is_certain(engine: Engine) -> bool:
     nodes = engine.nodes is not None and engine.nodes.value not in (None, 1)
     return (
         engine.arguments_known
-        and engine.alone
-        and engine.container.pod.complete
-        and not engine.chooses_devices
+        and (engine.alone or (engine.visible_devices is not None and not engine.shares_devices))
+        and (engine.container.pod.complete or engine.visible_devices is not None)
+        and (engine.visible_devices is not None or not engine.chooses_devices)
         and not engine.uses_all_visible_gpus
         and not engine.ray_cluster
         and not nodes

@@ -15,6 +15,11 @@ from gpulint.rules.signals import kind_of_device, serves
 _WHOLE_NODE = 8
 # Pools of nodes so many folders away are of another project that is checked in the same run.
 _FAR_STEPS = 8
+# What replaces all pods at once can do instead.
+_REMEDIES = {
+    "RayService": "Use upgradeStrategy: {type: NewClusterWithIncrementalUpgrade}, or None and replace it by hand",
+    "Service": "Lower autoscaling.knative.dev/min-scale before the change, or have KServe deploy in Standard mode",
+}
 
 
 @rule("surge-without-spare-gpus")
@@ -35,16 +40,17 @@ def _surging(
     project: Project, workload: Workload, rollout: Rollout, replicas: int, surge: int, each: int
 ) -> Iterator[Finding]:
     device, written = kind_of_device(workload), rollout.max_surge
-    quota = _quota(project, workload, replicas)
+    quota = _quota(project, workload, replicas, surge if rollout.side_by_side is not None else 1)
     evidence = [Evidence(f"{device}s per replica", each, workload.place)]
     sources = [pool.place for pool in project.node_pools] + [each.place for each in project.compute_classes]
     on_demand = any(project.is_near(workload.place, source, _FAR_STEPS) for source in sources)
     then = "the new pod stays pending until the rollout fails at its progress deadline"
     level: Level
     if quota is not None:
-        level = "error"
+        level = "error" if rollout.side_by_side is None else "warning"
         evidence.append(quota)
-        why = "The quota of the namespace admits the replicas and not one pod more: the rollout cannot proceed."
+        more = "not these beside them" if rollout.side_by_side is not None else "not one pod more"
+        why = f"The quota of the namespace admits the replicas and {more}: the rollout cannot proceed."
     elif written is not None and surge >= replicas > 1:
         level = "info" if on_demand else "warning"
         why = f"That is the whole service twice. Where the {device}s are not there, {then}."
@@ -56,16 +62,24 @@ def _surging(
         why = f"Where all {device}s are taken, {then}."
     else:
         return
-    how = f"maxSurge {written.value}" if written is not None else "maxSurge 25%, the default"
+    how = (
+        f"maxSurge {written.value}, none unavailable"
+        if written is not None
+        else "maxSurge 25%, the default, none unavailable"
+    )
+    if rollout.side_by_side is not None:
+        how = rollout.side_by_side
     spare = f"{surge * each} spare {device}{'s' if surge * each != 1 else ''}"
     remedy = "Use maxSurge: 0 with maxUnavailable: 1, which replaces one replica after the other on its own GPUs"
-    if replicas == 1:
+    if rollout.side_by_side is not None:
+        remedy = _REMEDIES.get(workload.ref.kind, "Stop the old pods before the new ones are applied")
+    elif replicas == 1:
         remedy = "Use strategy: {type: Recreate}, which stops the only replica first and reuses its GPUs"
     yield Finding(
         place=written.place if written is not None else rollout.place,
         message=(
             f"{workload.ref} with {replicas} replica{'s' if replicas != 1 else ''} needs {spare} for a rollout "
-            f"({how}, none unavailable): new pods start before an old one stops. {why}"
+            f"({how}): new pods start before an old one stops. {why}"
         ),
         help=f"{remedy}; or keep {spare} free.",
         evidence=evidence,
@@ -85,13 +99,13 @@ def _replicas(workload: Workload) -> int:
     return workload.replicas.value if workload.replicas is not None else 1
 
 
-def _quota(project: Project, workload: Workload, replicas: int) -> Evidence | None:
-    """The quota that admits the replicas, but not one more."""
+def _quota(project: Project, workload: Workload, replicas: int, more: int) -> Evidence | None:
+    """The quota that admits the replicas, but not so many more."""
     for quota in project.resource_quotas:
         for name, limit in quota.hard.items():
             resource = name.removeprefix("requests.")
             each = per_replica(workload, resource) if resource != name and not quota.scoped else None
-            if each and governs(quota, workload) and replicas * each <= limit.value < (replicas + 1) * each:
+            if each and governs(quota, workload) and replicas * each <= limit.value < (replicas + more) * each:
                 return Evidence(name, f"{limit.value:g}", limit.place)
     return None
 

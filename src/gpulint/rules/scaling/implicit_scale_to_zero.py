@@ -22,13 +22,13 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     probe, idle = slowest_start(scaler), scaler.to_zero_after_s
     idle_s = idle.value if idle is not None else scaler.default_to_zero_after_s
     after = f" after {idle_s:g} s without load" if idle_s is not None else ""
-    start = f"up to {probe.budget_s:g} s" if probe is not None else "minutes"
+    start = f"up to {probe.value:g} s" if probe is not None else "minutes"
     meets = "waits until one has" if scaler.holds_requests else "fails until one has"
     evidence = []
     if idle is not None:
         evidence.append(Evidence("cooldown", f"{idle.value:g} s", idle.place))
     if probe is not None:
-        evidence.append(Evidence("startup budget", f"{probe.budget_s:g} s", probe.place))
+        evidence.append(Evidence("startup budget", f"{probe.value:g} s", probe.place))
     if scaler.workload is not None:
         evidence += [
             Evidence("scales", str(scaler.workload.ref), scaler.workload.place),

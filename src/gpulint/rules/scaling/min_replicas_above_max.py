@@ -12,6 +12,18 @@ from gpulint.rules.signals import named, scaled, scales_gpus
 
 @rule("min-replicas-above-max")
 def check(scaler: Autoscaler) -> Iterator[Finding]:
+    for schedule in scaler.schedules:
+        low, high = schedule.min_replicas, schedule.max_replicas
+        if low is not None and high is not None and 1 <= high.value < low.value and scales_gpus(scaler):
+            yield Finding(
+                place=schedule.place,
+                message=f"In the hours of schedule {schedule.name} {named(scaler)} has a minimum of {low.value} "
+                f"replicas above its maximum of {high.value}, and is refused. Nothing scales {scaled(scaler)}, which "
+                "keeps the replicas that it happens to have.",
+                help=f"Set maxReplicas of the schedule to at least {low.value}, or lower the minimum. A schedule that "
+                "gives one bound takes the other from the autoscaler.",
+                evidence=[Evidence("minimum", low.value, low.place), Evidence("maximum", high.value, high.place)],
+            )
     low, high = scaler.min_replicas, scaler.max_replicas
     if low is None or high is None or high.value < 1 or low.value <= high.value or not scales_gpus(scaler):
         return

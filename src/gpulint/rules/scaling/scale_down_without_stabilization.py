@@ -30,12 +30,12 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     if window.value < _SHORTEST_WINDOW_S:
         when = f"after {window.value:g} s of lower load" if window.value > 0 else "as soon as the load dips"
         first = f"{named(scaler)} removes replicas of {target} {when}"
-        cost = f"up to {probe.budget_s:g} s, as its startup probe allows," if probe is not None else "minutes"
-    elif probe is not None and window.value < probe.budget_s:
+        cost = f"up to {probe.value:g} s, as its startup probe allows," if probe is not None else "minutes"
+    elif probe is not None and window.value < probe.value:
         level = "info"  # the probe's budget is an upper bound, not the time that a start takes
         first = (
             f"{named(scaler)} waits {window.value:g} s before it removes replicas of {target}, which may take "
-            f"{probe.budget_s:g} s to start"
+            f"{probe.value:g} s to start"
         )
         cost = "that long"
     else:
@@ -47,10 +47,10 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         if policy.value is not None and policy.period_s is not None
     ]
     if probe is not None:
-        evidence.append(Evidence("startup budget", f"{probe.budget_s:g} s", probe.place))
+        evidence.append(Evidence("startup budget", f"{probe.value:g} s", probe.place))
     if workload is not None:
         evidence += [Evidence("scales", str(workload.ref), workload.place), *gpu_evidence(workload)]
-    longest = max(_DEFAULT_WINDOW_S, probe.budget_s if probe is not None else 0)
+    longest = max(_DEFAULT_WINDOW_S, probe.value if probe is not None else 0)
     default = f" (without it, {scaler.scale_down.default_s:g} s hold)"
     yield Finding(
         place=window.place,

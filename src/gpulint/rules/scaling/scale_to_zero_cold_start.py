@@ -24,7 +24,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     runs_engine = bool(scaler.workload.engines) if scaler.workload is not None else False
     runs_engine = runs_engine or any(is_of_an_engine(metric) for metric in scaler.metrics)
     if probe is not None:
-        start_s, start = probe.budget_s, f"may take {probe.budget_s:g} s, as its probe allows"
+        start_s, start = probe.value, f"may take {probe.value:g} s, as its probe allows"
     else:
         start_s, start = _QUICKEST_START_S if runs_engine else 0, "takes minutes for a language model"
     level: Level = "info"
@@ -40,13 +40,13 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     if idle is not None:
         evidence.append(Evidence("time without load", f"{idle.value:g} s", idle.place))
     if probe is not None:
-        evidence.append(Evidence("startup budget", f"{probe.budget_s:g} s", probe.place))
+        evidence.append(Evidence("startup budget", f"{probe.value:g} s", probe.place))
     if scaler.workload is not None:
         evidence += [
             Evidence("scales", str(scaler.workload.ref), scaler.workload.place),
             *gpu_evidence(scaler.workload),
         ]
-    longer = f"to several times {probe.budget_s:g} s" if probe is not None else "to several times a measured start"
+    longer = f"to several times {probe.value:g} s" if probe is not None else "to several times a measured start"
     yield Finding(
         place=low.place,
         message=(f"{named(scaler)} takes {last} away{after}, and a start {start}. {why}"),

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
+from gpulint.model.autoscaler import Autoscaler
+from gpulint.model.values import Sourced
 from gpulint.model.workload import Workload
 from gpulint.rules import rule
 from gpulint.rules.signals import named, serves
+
+# Its webhook takes replicas or scaling, not both.
+# Source: kserve/kserve@aaac4e2 pkg/apis/serving/v1alpha2/llm_inference_service_validation.go, ValidateWorkloadScaling.
+_EITHER = "LLMInferenceService"
 
 
 @rule("static-replicas-with-autoscaler")
@@ -16,6 +22,9 @@ def check(workload: Workload) -> Iterator[Finding]:
     if replicas is None or replicas.value == 0 or not serves(workload):
         return  # none at all is a workload that is switched off
     for scaler in workload.autoscalers:
+        if workload.ref.kind == _EITHER and scaler.ref is workload.ref:
+            yield _refused(workload, replicas, scaler)
+            return
         # What stands in one object is the operator's to reconcile.
         if (
             scaler.ref is workload.ref
@@ -46,3 +55,16 @@ def check(workload: Workload) -> Iterator[Finding]:
             level=level,
         )
         return
+
+
+def _refused(workload: Workload, replicas: Sourced[int], scaler: Autoscaler) -> Finding:
+    return Finding(
+        place=replicas.place,
+        message=(
+            f"{workload.ref} sets replicas: {replicas.value} beside scaling, and KServe's webhook refuses the two "
+            "together. The object is not applied: what runs is what ran before, if anything did."
+        ),
+        help="Remove replicas to let scaling set the number, from its minReplicas on; or remove scaling.",
+        evidence=[Evidence("scaling", named(scaler), scaler.place)],
+        level="error",
+    )

@@ -1,0 +1,34 @@
+"""The node's IPC namespace in place of a volume for shared memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpulint.finding import Evidence, Finding
+from gpulint.model.workload import Workload
+from gpulint.rules import rule
+from gpulint.rules.parallel import ranks
+
+
+@rule("host-ipc")
+def check(workload: Workload) -> Iterator[Finding]:
+    if workload.batch or workload.ref.kind == "DaemonSet" or not (workload.uses_gpus or workload.engines):
+        return
+    for pod in workload.pods:
+        shared = next((each for each in pod.host_namespaces if each.value == "hostIPC"), None)
+        if shared is None or any(container.privileged for container in pod.containers):
+            continue
+        engine = next((c.engine for c in pod.containers if c.engine is not None), None)
+        alone = engine is not None and ranks(engine) == 1
+        why = (
+            "One GPU's worker needs little of it" if alone else "The workers need memory at /dev/shm, not the namespace"
+        )
+        yield Finding(
+            place=shared.place,
+            message=f"The pods of {workload.ref} share the node's IPC namespace (hostIPC). {why}; any other process of "
+            "the node that does so can read and change what is passed there, and a namespace with the baseline pod "
+            "security standard refuses the pod.",
+            help="Remove it and mount memory: a volume `emptyDir: {medium: Memory, sizeLimit: 8Gi}` at mountPath "
+            "/dev/shm.",
+            evidence=[Evidence("engine", engine.label, engine.place)] if engine is not None else [],
+        )
