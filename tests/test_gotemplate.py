@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpulint.source.gotemplate.evaluate import Budget, Machine, Methods, Unknowns
+from gpulint.source.gotemplate.budget import Budget
+from gpulint.source.gotemplate.evaluate import Machine, Methods, Unknowns
 from gpulint.source.gotemplate.formats import from_yaml, to_yaml
 from gpulint.source.gotemplate.lexer import SyntaxProblem
 from gpulint.source.gotemplate.parser import parse

@@ -99,6 +99,13 @@ def test_subcharts_have_the_values_of_their_parent() -> None:
     }
 
 
+def test_a_values_file_may_switch_a_subchart_on() -> None:
+    texts = with_values("cache:\n  enabled: true", "cache:\n  enabled: false")
+    loaded = load_texts({**texts, "chart/cache-values.yaml": "cache: {enabled: true}\n"})
+    [cache] = [w for w in loaded.project.workloads if w.ref.name == "chat-cache"]
+    assert cache.values is not None
+
+
 def test_a_value_stands_at_the_action_that_writes_it() -> None:
     loaded = load_texts(chart())
     [main] = [w for w in loaded.project.workloads if w.ref.name == "chat-chat"]
@@ -182,6 +189,13 @@ def test_two_autoscalers_that_are_both_on_are_two() -> None:
 def test_replicas_that_go_when_the_autoscaler_comes() -> None:
     assert "static-replicas-with-autoscaler" not in rules(chart())
     assert "static-replicas-with-autoscaler" not in rules(with_values(HPA_OFF, HPA_ON))
+
+
+def test_an_autoscaler_that_is_off_is_none_of_the_workloads_own() -> None:
+    [main] = [w for w in load_texts(chart()).project.workloads if w.ref.name == "chat-chat"]
+    assert not main.autoscalers
+    [main] = [w for w in load_texts(with_values(HPA_OFF, HPA_ON)).project.workloads if w.ref.name == "chat-chat"]
+    assert [scaler.ref.kind for scaler in main.autoscalers] == ["HorizontalPodAutoscaler"]
 
 
 def test_replicas_that_stay_when_the_autoscaler_comes() -> None:
@@ -324,6 +338,46 @@ def test_values_beside_a_chart_that_break_it() -> None:
     assert not {"several-autoscalers", "static-replicas-with-autoscaler"} & rules(larger)
     [deployment, _] = load_texts(larger).project.workloads
     assert deployment.values is None
+
+
+ARGO = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: chat-prod
+spec:
+  source:
+    repoURL: https://git.example.com/chat
+    path: chart
+    helm:
+      valuesObject:
+        tensorParallelSize: 8
+"""
+FLUX = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata:
+  name: chat-prod
+spec:
+  chart:
+    spec:
+      chart: chart
+      sourceRef: {kind: GitRepository, name: apps}
+  values:
+    tensorParallelSize: 8
+"""
+
+
+@pytest.mark.parametrize("release", [ARGO, FLUX])
+def test_a_release_of_the_chart_with_its_own_values(release: str) -> None:
+    fits = with_values("gpus: 2", "gpus: 4")
+    assert "parallel-size-exceeds-gpus" not in rules(fits)
+    [broken] = [
+        r for r in reported(load_texts({**fits, "apps/chat.yaml": release})) if r.rule == "parallel-size-exceeds-gpus"
+    ]
+    assert (broken.place.source.path, broken.place.line) == ("chart/templates/deployment.yaml", 25)
+    last = broken.finding.evidence[-1]
+    assert (last.value, last.place and last.place.line) == ("apps/chat.yaml", 4)
 
 
 def test_a_values_file_that_autoscales_speaks_for_itself() -> None:

@@ -112,6 +112,8 @@ class Autoscaler:
     HPA that it makes its own. `ignored` are signals that are written but never read, for the reason that
     `ignored_because` gives in the file's own words.
     `schedules` have bounds of their own; `min_replicas` and `max_replicas` are then the least and the most of all.
+    `optional` says that a chart offers it and its default values leave it out: it is an alternative, and the workload
+    that it would scale does not count it among its own.
     """
 
     ref: ObjectRef
@@ -142,6 +144,7 @@ class Autoscaler:
     ignored: list[ScalingMetric] = field(default_factory=list)
     ignored_because: Sourced[str] | None = None
     schedules: list[Schedule] = field(default_factory=list)
+    optional: bool = False
 
     @property
     def lowest(self) -> int | None:

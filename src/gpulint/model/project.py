@@ -53,7 +53,8 @@ class Project:
     what manifests name (environment files, the files of kustomizations).
     `repository_of` gives, for a file, the top folder of the repository that it belongs to. `releases` gives, for a
     template of a Helm chart, the folder of the chart that it is released with: its objects have the names of a release
-    that nobody made, and mean each other alone. `rendered_config_maps` are the ConfigMaps among them.
+    that nobody made, and mean each other alone. `rendered_config_maps` are the ConfigMaps among them. `variants` adds
+    what a chart, by its folder, makes of other values that are written at a place, and tells whether that serves.
     `hosts` are those to check against, measured now or described in files; `landings` and `planned_hosts` are the pods
     and MIG plans that meet them.
     """
@@ -100,6 +101,7 @@ class Project:
     repository_of: Callable[[str], str] = lambda path: ""  # noqa: ARG005
     releases: dict[str, str] = field(default_factory=dict)
     rendered_config_maps: list[YamlNode] = field(default_factory=list)
+    variants: dict[str, Callable[[dict[str, object], Place], bool]] = field(default_factory=dict)
     _kustomized_by: dict[str, frozenset[str]] | None = field(default=None, init=False)
     _by_label: dict[tuple[str, str], list[Workload]] | None = field(default=None, init=False)
 
@@ -180,7 +182,7 @@ class Project:
                     candidates = [workload for workload in candidates if workload.part == scaler.part]
                 scaler.workload = self._one_workload(_one_of_the_parts(candidates), target, scaler.place)
                 if scaler.workload is not None:
-                    for workload in candidates:
+                    for workload in candidates if not scaler.optional else ():
                         if workload.ref is scaler.workload.ref:
                             workload.autoscalers.append(scaler)
                     scaler.workload.patches = self._patches(scaler.workload, candidates)

@@ -329,8 +329,8 @@ class Pod:
     `termination_grace_s` is how long it has to end, None in formats without that. `ray_gpus` is how many GPUs Ray is
     told that it has, where that does not follow from what it asks for.
     `host_namespaces` are the node's own that it shares, by their keys (`hostPID`). `volumes` are by their names.
-    `service_links` says that Kubernetes adds variables for the services of its namespace. `of_chart` says that it is what
-    the templates of a Helm chart make of the default values: such a pod is not `complete` either.
+    `service_links` says that Kubernetes adds variables for the services of its namespace. `of_chart` says that it is
+    what the templates of a Helm chart make of the default values: such a pod is not `complete` either.
     """
 
     containers: list[Container]
@@ -372,8 +372,8 @@ class Workload:
     service of a Dynamo graph): these share one `ref`, and each scales on its own. `overlay` is the folder of the
     kustomization that makes this form of an object; it shares the `ref` of the form in the base, if that is read too.
     `group_restart` is what happens to the pods of a replica when one of them fails (LeaderWorkerSet's restartPolicy).
-    `values` is the file of values with which a chart makes this form of it, beside those that hold by default; `overlay`
-    is its path then.
+    `values` is the file of values with which a chart makes this form of it, beside those that hold by default;
+    `overlay` is its path then.
     """
 
     ref: ObjectRef

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gpulint.model.autoscaler import Autoscaler
@@ -24,7 +24,8 @@ _TEMPLATES = "templates"
 _CONFIG_MAP = "kind: ConfigMap"
 _CHART_FILES = ("Chart.yaml", "Chart.yml", "values.yaml", "values.yml")
 _PARTIALS = (".tpl", ".txt")
-_MOST_VALUES = 8
+_MOST_VALUES = 4
+_MOST_VARIANTS = 20
 # What the reader of values calls what it finds in a file.
 _OF_VALUES = ("Chart", "Values")
 
@@ -96,7 +97,6 @@ def read_charts(
     Gives the templates that could not be rendered, and the files that are to be read as they stand for that reason.
     `scope` grows by the templates of each chart of which another file (values, partials) is in it.
     """
-    from gpulint.readers import identity as identity_of
     from gpulint.readers import matters, words_in
 
     unread: list[Template] = []
@@ -107,57 +107,161 @@ def read_charts(
         wanted = {source.path for source in sources if matters(source.text, beside)}
         if not wanted:
             continue
-        wanted |= {source.path for source in sources if _CONFIG_MAP in source.text}
         from gpulint.source import helm
 
+        wanted |= {source.path for source in sources if _CONFIG_MAP in source.text}
         parsed = parsed or helm.Parsed()
-        known = {source.path: source for source in sources}
-
-        def open_file(path: str, known: dict[str, Source] = known) -> Source | None:
-            return known.get(path) or project.open_file(path)
-
-        chart = helm.load_chart(folder, open_file, list_files)
+        reader = _ChartReader(folder, sources, wanted, project, list_files, parsed, read)
+        chart = reader.chart
         if chart is None:
             plain += sources
             continue
-        kinds: Counter[str] = Counter()
-
-        def keeps(
-            path: str,
-            text: str,
-            kinds: Counter[str] = kinds,
-            passed_over: dict[tuple[str, str], list[str]] = project.passed_over,
-        ) -> bool:
-            kinds.update(_kind().findall(text))
-            if matters(text) or _CONFIG_MAP in text:
-                return True
-            identity = identity_of(text)
-            if identity is not None:
-                passed_over.setdefault(identity, []).append(path)
-            return False
-
-        rendered = helm.render_chart(chart, open_file, list_files, parsed, wanted, keeps)
-        failed = {template.path for template in rendered.unread}
-        unread += rendered.unread
-        plain += [source for source in sources if source.path in failed]
-        paths = [path for each in chart.all() for path in each.templates]
+        paths = [path for each in chart.all() for path in each.templates] + [source.path for source in sources]
         project.releases.update(dict.fromkeys(paths, folder))
         if any(path in scope for path in _other_files(chart, charts)):
             scope.update(paths)
+        not_rendered = reader.read_default(chart)
+        unread += not_rendered
+        failed = {template.path for template in not_rendered}
+        plain += [source for source in sources if source.path in failed]
+        reader.read_other_values()
+        project.variants[folder] = reader.read_variant
+    return unread, plain
+
+
+class _ChartReader:
+    """Reads one chart into a project: with its default values, then with others."""
+
+    def __init__(
+        self,
+        folder: str,
+        sources: list[Source],
+        wanted: set[str],
+        project: Project,
+        list_files: Callable[[str], list[str]],
+        parsed: Parsed,
+        read: Read,
+    ) -> None:
+        self.folder = folder
+        self.known = {source.path: source for source in sources}
+        self.wanted = wanted
+        self.project = project
+        self.list_files = list_files
+        self.parsed = parsed
+        self.read = read
+        self.chart = self._load(None)
+        # What the default values give: how many documents of each kind, whether any serves, and the objects by place.
+        self.kinds: Counter[str] = Counter()
+        self.serves = self.scales = False
+        self.refs: dict[tuple[str, int, int], ObjectRef] = {}
+        # The files that other values may make more of.
+        self.telling: set[str] = set()
+        self.left = _MOST_VARIANTS
+
+    def _open(self, path: str) -> Source | None:
+        return self.known.get(path) or self.project.open_file(path)
+
+    def _load(self, values: dict[str, object] | None) -> Chart | None:
+        from gpulint.source import helm
+
+        return helm.load_chart(self.folder, self._open, self.list_files, values)
+
+    def _render(self, chart: Chart, project: Project, kinds: Counter[str]) -> Release:
+        from gpulint.readers import identity, matters
+        from gpulint.source import helm
+
+        def keeps(path: str, text: str) -> bool:
+            kinds.update(_kind().findall(text))
+            if matters(text) or _CONFIG_MAP in text:
+                self.telling.add(path)
+                return True
+            if "image:" in text:
+                self.telling.add(path)
+            passed_over = identity(text)
+            if passed_over is not None:
+                project.passed_over.setdefault(passed_over, []).append(path)
+            return False
+
+        return helm.render_chart(chart, self._open, self.list_files, self.parsed, self.wanted, keeps)
+
+    def read_default(self, chart: Chart) -> list[Template]:
+        """Adds what the chart gives by default; the templates that could not be rendered."""
+        project = self.project
+        release = self._render(chart, project, self.kinds)
         for each in chart.all():
             for source in each.templates.values():
                 if "{{" not in source.text:
-                    kinds.update(_kind().findall(source.text))
-        running, scalers = _read_release(rendered, chart, kinds, project, read)
-        refs = {each.place.sort_key(): each.ref for each in (*scalers, *running)}
-        for file, holder in _other_values(folder, project, list_files, _serves(running), bool(scalers)):
-            with_file = helm.load_chart(folder, open_file, list_files, file)
-            if with_file is not None:
-                variant = Project(open_file=project.open_file, releases=project.releases)
-                keeps_again = partial(keeps, passed_over=variant.passed_over)
-                again = helm.render_chart(with_file, open_file, list_files, parsed, wanted, keeps_again)
-                _read_variant(again, file, holder, refs, variant, project, read)
-    return unread, plain
+                    self.kinds.update(_kind().findall(source.text))
+        workloads, scalers = len(project.workloads), len(project.autoscalers)
+        for rendered in release.documents:
+            before = len(project.autoscalers)
+            self.read(rendered.document, project)
+            if _CONFIG_MAP in rendered.document.text:
+                project.rendered_config_maps.append(rendered.document.root)
+            for scaler in project.autoscalers[before:]:
+                _settle(scaler, gated=rendered.gated)
+        running, scaling = project.workloads[workloads:], project.autoscalers[scalers:]
+        for workload in running:
+            _mark(workload)
+        _join_values(chart, self.kinds, project, running, scaling)
+        _join_by_kind(scaling, running, self.kinds)
+        self.serves, self.scales = _serves(running), bool(scaling)
+        self.refs = {scaler.place.sort_key(): scaler.ref for scaler in scaling}
+        self.refs |= {workload.place.sort_key(): workload.ref for workload in running}
+        switched_off = self.wanted - {path for each in chart.all() for path in each.templates}
+        self.wanted = self.telling | {template.path for template in release.unread} | switched_off
+        return release.unread
+
+    def read_other_values(self) -> None:
+        """Adds what the chart makes of the files of values beside it."""
+        from gpulint.source import helm
+
+        for file, holder in _other_values(self.folder, self.project, self.list_files, self.serves, self.scales):
+            values = helm.values_in(file)
+            if values is not None:
+                self.read_variant(values, Place(file, 0, 0), holder)
+
+    def read_variant(self, values: dict[str, object], place: Place, holder: Workload | None = None) -> bool:
+        """Adds what other values give: workloads, and the autoscalers of those that hold accelerators.
+
+        Where the reader of values has found a workload in them, `holder`, that one stands for the chart's. What holds
+        for several forms of an object is told once. Tells whether anything serves.
+        """
+        chart = self._load(values) if self.left > 0 else None
+        self.left -= 1
+        if chart is None:
+            return False
+        scratch = Project(open_file=self.project.open_file, releases=self.project.releases)
+        for rendered in self._render(chart, scratch, Counter()).documents:
+            before = len(scratch.autoscalers)
+            self.read(rendered.document, scratch)
+            for scaler in scratch.autoscalers[before:]:
+                scaler.ref = self.refs.get(scaler.place.sort_key(), scaler.ref)
+                _settle(scaler, gated=rendered.gated)
+                scaler.complete = False  # beside those of the default values it is none more
+        for workload in scratch.workloads:
+            workload.ref = self.refs.get(workload.place.sort_key(), workload.ref)
+            workload.values = place
+            _mark(workload)
+        scratch.join()
+        running = [workload for workload in scratch.workloads if workload.uses_gpus or workload.engines]
+        added = [s for s in scratch.autoscalers if s.workload is not None and s.workload.uses_gpus]
+        self.project.autoscalers += added
+        if holder is not None:
+            holder.autoscalers += [scaler for scaler in added if not scaler.optional]
+            for scaler in added:
+                scaler.workload = holder
+            return True
+        for workload in running:
+            workload.overlay = place.source.path  # only now: a join passes over overlays
+        self.project.workloads += running
+        return bool(running)
+
+
+def _mark(workload: Workload) -> None:
+    """Who installs a chart may add to its pods."""
+    for pod in workload.pods:
+        pod.complete, pod.of_chart = False, True
 
 
 def _values_texts(folder: str, charts: Charts, project: Project) -> str:
@@ -178,27 +282,6 @@ def _other_files(chart: Chart, charts: Charts) -> list[str]:
     found = [posixpath.join(each.folder, name) for each in chart.all() for name in _CHART_FILES]
     inside = f"{chart.folder}/" if chart.folder else ""
     return found + [path for path in charts.partials if path.startswith(inside)]
-
-
-def _read_release(
-    release: Release, chart: Chart, kinds: Counter[str], project: Project, read: Read
-) -> tuple[list[Workload], list[Autoscaler]]:
-    """Adds the objects of a release, which has documents of these kinds; gives its workloads and autoscalers."""
-    workloads, scalers = len(project.workloads), len(project.autoscalers)
-    for rendered in release.documents:
-        own_workloads, own_scalers = len(project.workloads), len(project.autoscalers)
-        read(rendered.document, project)
-        if _CONFIG_MAP in rendered.document.text:
-            project.rendered_config_maps.append(rendered.document.root)
-        for workload in project.workloads[own_workloads:]:
-            for pod in workload.pods:
-                pod.complete, pod.of_chart = False, True  # who installs the chart may add to it
-        for scaler in project.autoscalers[own_scalers:]:
-            _settle(scaler, gated=rendered.gated)
-    own, running = project.autoscalers[scalers:], project.workloads[workloads:]
-    _join_values(chart, kinds, project, running, own)
-    _join_by_kind(own, running, kinds)
-    return running, own
 
 
 def _other_values(
@@ -242,45 +325,6 @@ def _serving_words() -> tuple[str, ...]:
     return (*ACCELERATOR_WORDS, *engines.marks())
 
 
-def _read_variant(
-    release: Release,
-    file: Source,
-    holder: Workload | None,
-    refs: dict[tuple[str, int, int], ObjectRef],
-    scratch: Project,
-    project: Project,
-    read: Read,
-) -> None:
-    """Adds what a chart makes of the values in a file: workloads, and the autoscalers of those that hold accelerators.
-
-    Where the reader of values has found a workload in it, `holder`, that one stands for the chart's. `refs` are the
-    objects that the default values give, by their places: what holds for several forms of one is told once.
-    """
-    for rendered in release.documents:
-        workloads, scalers = len(scratch.workloads), len(scratch.autoscalers)
-        read(rendered.document, scratch)
-        for workload in scratch.workloads[workloads:]:
-            workload.ref = refs.get(workload.place.sort_key(), workload.ref)
-            workload.values = Place(file, 0, 0)
-            for pod in workload.pods:
-                pod.complete, pod.of_chart = False, True
-        for scaler in scratch.autoscalers[scalers:]:
-            scaler.ref = refs.get(scaler.place.sort_key(), scaler.ref)
-            _settle(scaler, gated=True)
-    scratch.join()
-    running = [workload for workload in scratch.workloads if workload.uses_gpus or workload.engines]
-    added = [s for s in scratch.autoscalers if s.workload is not None and s.workload.uses_gpus]
-    project.autoscalers += added
-    for workload in running:
-        workload.overlay = file.path  # only now: a join passes over overlays
-    if holder is None:
-        project.workloads += running
-        return
-    holder.autoscalers += added
-    for scaler in added:
-        scaler.workload = holder
-
-
 def _serves(workloads: list[Workload]) -> bool:
     return any(workload.uses_gpus or workload.engines for workload in workloads)
 
@@ -292,7 +336,7 @@ def _settle(scaler: Autoscaler, *, gated: bool) -> None:
     """
     scaler.default_metric = scaler.default_min_replicas = scaler.default_max_replicas = None
     if gated:
-        scaler.complete = False
+        scaler.complete, scaler.optional = False, True
 
 
 # -- the values of the chart, read by themselves
@@ -320,7 +364,7 @@ def _join_values(
     if len(holders) != 1 or not lone:
         return
     project.autoscalers[:] = [s for s in project.autoscalers if s.ref.kind != "Values" or s.workload is not holders[0]]
-    holders[0].autoscalers[:] = lone
+    holders[0].autoscalers[:] = [scaler for scaler in lone if not scaler.optional]
     for scaler in lone:
         scaler.workload = holders[0]
 
@@ -340,7 +384,8 @@ def _join_by_kind(scalers: list[Autoscaler], workloads: list[Workload], kinds: C
         alike = by_kind.get(target.kind, [])
         if len(alike) == 1 and alike[0].ref.name != target.name:
             scaler.workload = alike[0]
-            alike[0].autoscalers.append(scaler)
+            if not scaler.optional:
+                alike[0].autoscalers.append(scaler)
 
 
 def _dependencies_elsewhere(chart: Chart) -> set[str]:

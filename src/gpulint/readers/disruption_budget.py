@@ -41,7 +41,7 @@ def label_selector(node: Node | None) -> LabelSelector | None:
         return None
     written = node.get("matchLabels")
     labels = plain_texts(written)
-    expressions = []
+    expressions: list[tuple[str, str, list[str]]] = []
     if node.document.gaps_in(node) or (written is not None and written.is_scalar and written.text is not None):
         expressions.append(("", "", []))  # a template leaves open what it selects
     for element in elements(node, "matchExpressions"):

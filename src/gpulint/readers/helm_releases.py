@@ -80,7 +80,7 @@ def _read_layers(manifest: Manifest, release: Node, project: Project, whole: Pro
     is_flux = manifest.kind == "HelmRelease"
     layers = (_release_values.of_flux if is_flux else _release_values.of_argo)(manifest, release, whole)
     own = _own(manifest, release)
-    if not (layers.known or layers.top) or _is_rendered(layers.chart, whole):
+    if not (layers.known or layers.top):
         _read(own, manifest, project)
         return
     if own is not None:
@@ -90,6 +90,10 @@ def _read_layers(manifest: Manifest, release: Node, project: Project, whole: Pro
         steps = _steps(path)
         if steps is not None:
             values = _with(values, values if values is not None else release, steps, value)
+    if _is_rendered(layers.chart, whole):
+        if manifest.kind == "ApplicationSet" or not _render(layers.chart, values, manifest, whole):
+            _read(own, manifest, project)
+        return
     refs = {(each.place.source.path, each.place.start): each.ref for each in whole.workloads}
     refs |= {(each.place.source.path, each.place.start): each.ref for each in whole.autoscalers}
     found = Project(open_file=whole.open_file)
@@ -129,6 +133,18 @@ def _is_rendered(chart: str | None, project: Project) -> bool:
         workload.place.source.path in of_chart and (workload.uses_gpus or workload.engines)
         for workload in (project.workloads if of_chart else ())
     )
+
+
+def _render(chart: str | None, values: Node | None, manifest: Manifest, project: Project) -> bool:
+    """Adds what the templates of a chart make of the values of a release; whether that holds GPUs or an engine."""
+    from gpulint.source.gotemplate.formats import as_go
+
+    variant = project.variants.get(chart) if chart is not None else None
+    try:
+        data = as_go(values.data()) if values is not None else None
+    except ValueError:
+        return False
+    return variant is not None and isinstance(data, dict) and variant(data, manifest.name_node().place)
 
 
 def _steps(path: str) -> list[str] | None:

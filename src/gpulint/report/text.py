@@ -157,6 +157,8 @@ def summary(report: Report, color: bool) -> list[str]:
             hint += ", e.g. helm template . | gpulint check -"
         lines.append(f"{what} and {'was' if one else 'were'} not read: {hint}")
     unrendered = [template for template in report.templates if template.reason is not None]
-    for template in sorted(unrendered, key=lambda template: (template.path, template.line))[:_MOST_REASONS]:
-        lines.append(f"  {visible(template.path)}:{template.line}: {visible(template.reason or '')}")
-    return lines
+    unrendered.sort(key=lambda template: (template.path, template.line))
+    return lines + [
+        f"  {visible(template.path)}:{template.line}: {visible(template.reason or '')}"
+        for template in unrendered[:_MOST_REASONS]
+    ]

@@ -14,7 +14,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, partial
 
-from gpulint.source.gotemplate.evaluate import Budget, Machine, Methods, Unknowns
+from gpulint.source.gotemplate.budget import Budget
+from gpulint.source.gotemplate.evaluate import Machine, Methods, Unknowns
 from gpulint.source.gotemplate.formats import from_yaml
 from gpulint.source.gotemplate.lexer import SyntaxProblem
 from gpulint.source.gotemplate.nodes import Node, Template
@@ -88,25 +89,34 @@ class Release:
     unread: list[Unread] = field(default_factory=list)
 
 
-def load_chart(folder: str, open_file: OpenFile, list_files: ListFiles, values: Source | None = None) -> Chart | None:
-    """The chart in a folder with the values that hold by default, or with those of a file over them.
+def load_chart(
+    folder: str, open_file: OpenFile, list_files: ListFiles, values: dict[str, object] | None = None
+) -> Chart | None:
+    """The chart in a folder with the values that hold by default, or with others over them.
 
     None where there is no chart.
     """
-    chart = _chart(folder, open_file, list_files, "", 0)
+    chart = _chart(folder, open_file, list_files, values or {})
     if chart is not None:
-        _lay_together(chart, (_mapping_of(values) or {}) if values is not None else {})
+        _lay_together(chart, {})
     return chart
 
 
-def _chart(folder: str, open_file: OpenFile, list_files: ListFiles, path: str, depth: int) -> Chart | None:
+def _chart(
+    folder: str,
+    open_file: OpenFile,
+    list_files: ListFiles,
+    given: dict[str, object],
+    path: str = "",
+    depth: int = 0,
+) -> Chart | None:
     metadata = _mapping_in(folder, CHART_NAMES, open_file)
     values = _mapping_in(folder, VALUES_NAMES, open_file)
     if (metadata is None and values is None) or depth > _DEEPEST_CHART:
         return None
     given_name = metadata.get("name") if metadata is not None else None
     name = given_name if isinstance(given_name, str) and given_name else posixpath.basename(folder) or "chart"
-    chart = Chart(folder, name, metadata or {}, values or {}, {}, path=path)
+    chart = Chart(folder, name, metadata or {}, _over(given, values or {}, 0), {}, path=path)
     below = posixpath.join(folder, TEMPLATES)
     for file in list_files(below)[:_MOST_FILES]:
         source = open_file(file) if file.endswith(_SUFFIXES) else None
@@ -114,7 +124,7 @@ def _chart(folder: str, open_file: OpenFile, list_files: ListFiles, path: str, d
             chart.templates[file] = source
     dependencies = _dependencies(chart.metadata)
     for sub in _subfolders(posixpath.join(folder, "charts"), list_files):
-        subchart = _chart(sub, open_file, list_files, f"{path}{posixpath.basename(sub)}.", depth + 1)
+        subchart = _chart(sub, open_file, list_files, {}, f"{path}{posixpath.basename(sub)}.", depth + 1)
         if subchart is None:
             continue
         asked = [entry for entry in dependencies if entry.get("name") == subchart.name]
@@ -167,11 +177,12 @@ def _mapping_in(folder: str, names: tuple[str, ...], open_file: OpenFile) -> dic
     for name in names:
         source = open_file(posixpath.join(folder, name))
         if source is not None:
-            return _mapping_of(source)
+            return values_in(source)
     return None
 
 
-def _mapping_of(source: Source) -> dict[str, object] | None:
+def values_in(source: Source) -> dict[str, object] | None:
+    """The mapping that a file holds, as templates see it; None where it cannot be read."""
     try:
         found = from_yaml(source.text)
     except TemplateProblem:

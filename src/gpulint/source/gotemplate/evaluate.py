@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from gpulint.source.gotemplate.budget import Budget
 from gpulint.source.gotemplate.functions import RANDOM, functions, takes_unknown
 from gpulint.source.gotemplate.lexer import SyntaxProblem
 from gpulint.source.gotemplate.nodes import (
@@ -39,17 +40,8 @@ from gpulint.source.gotemplate.unknown import (
 )
 
 _DEEPEST_CALL = 40
-_LONGEST_VALUE = 1_000_000
 # By one file, what it includes counted twice.
 _MOST_WRITTEN = 3_000_000
-_HEAVIEST = 50_000
-_PARSING = frozenset({"fromYaml", "fromYamlArray", "fromJson", "fromJsonArray", "mustFromJson", "tpl"})
-# Functions that look at all that is in a value.
-_DEEP = frozenset({
-    "deepCopy", "mustDeepCopy", "merge", "mustMerge", "mergeOverwrite", "mustMergeOverwrite", "toYaml", "mustToYaml",
-    "toYamlPretty", "toJson", "mustToJson", "toRawJson", "toPrettyJson", "deepEqual", "uniq", "mustUniq", "has",
-    "without", "toString", "quote", "squote", "print", "printf", "println", "cat", "html", "join", "sortAlpha",
-})  # fmt: skip
 
 
 class Methods:
@@ -72,49 +64,6 @@ class Written(NamedTuple):
     start: int
     end: int
     exact: bool
-
-
-class Budget:
-    """What the templates of one chart may take together: steps, and characters that values are made of."""
-
-    __slots__ = ("characters", "steps")
-
-    def __init__(self, steps: int, characters: int) -> None:
-        self.steps = steps
-        self.characters = characters
-
-    def step(self) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise LimitReached("a template that takes too many steps")
-
-    def grow(self, length: int) -> None:
-        self.characters -= length
-        if self.characters < 0 or length > _LONGEST_VALUE:
-            raise LimitReached("a template that writes too much")
-
-    def use(self, name: str, arguments: list[object]) -> None:
-        """Counts what a function has to look at."""
-        for argument in arguments:
-            if isinstance(argument, str):
-                self.characters -= len(argument) * 8 if name in _PARSING else len(argument) // 8
-            elif isinstance(argument, (list, dict)):
-                self.steps -= (_weight(argument) if name in _DEEP else len(argument)) // 16
-        if self.steps < 0 or self.characters < 0:
-            raise LimitReached("a template that takes too many steps")
-
-
-def _weight(value: object) -> int:
-    """How many values there are in a value, as far as that is worth counting."""
-    count, stack = 0, [value]
-    while stack and count < _HEAVIEST:
-        each = stack.pop()
-        count += 1
-        if isinstance(each, dict):
-            stack += each.values()
-        elif isinstance(each, list):
-            stack += each
-    return count
 
 
 class Unknowns:
