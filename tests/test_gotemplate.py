@@ -50,7 +50,7 @@ def machine(text: str, **options: int) -> tuple[Machine, object, list[object]]:
 
 def run(text: str, **options: int) -> str:
     made, dot, nodes = machine(text, **options)
-    return made.run(nodes, dot)  # type: ignore[arg-type]
+    return "".join(piece.text for piece in made.run(nodes, dot))  # type: ignore[arg-type]
 
 
 def shown(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from itertools import combinations
 
 import pytest
@@ -592,16 +591,15 @@ def test_fragmentation_alone_is_refused_with_the_starts() -> None:
     assert "1g.2gb may start only at memory slice 0" in refusal.reason
 
 
-def test_every_small_layout_is_decided_fast() -> None:
-    start = time.perf_counter()
-    decided = 0
+def test_every_small_layout_is_decided() -> None:
     for known in families():
         for chosen in combinations(known.profiles, 2):
             for first in range(8):
                 for second in range(8):
-                    place(known, {chosen[0].name: first, chosen[1].name: second})
-                    decided += 1
-    assert (time.perf_counter() - start) / decided < 0.001
+                    layout = {chosen[0].name: first, chosen[1].name: second}
+                    found = place(known, layout)
+                    if not isinstance(found, Unplaceable):
+                        assert len(found.placements) == first + second
 
 
 @st.composite

@@ -284,7 +284,7 @@ data:
         '          envFrom:\n            - configMapRef: {name: {{ include "chat.fullname" . }}-env}\n          resources:\n',
     )
     texts = chart(templates__config_yaml=config, templates__deployment_yaml=text)
-    assert ("parallel-size-exceeds-gpus", "chart/templates/config.yaml", 6) in found(texts)
+    assert ("parallel-size-exceeds-gpus", "chart/values.yaml", 6) in found(texts)
     loaded = load_texts(texts)
     assert not any(w.complete for w in loaded.project.workloads)
 

@@ -189,6 +189,24 @@ def test_wrapping_loses_no_word_and_starts_no_command(message: str, width: int) 
     assert not any(line.lstrip().startswith("::") for line in lines[1:])
 
 
+@given(
+    st.lists(st.sampled_from(["a", "to", "word", "a-longer-word", "a"]), max_size=30),
+    st.integers(1, 20),
+    st.integers(0, 25),
+)
+def test_lines_are_as_full_as_they_can_be(words: list[str], width: int, taken: int) -> None:
+    message = " ".join(words)
+    first, *rest = lines = wrap(message, width, taken)
+    assert " ".join(lines) == message
+    room = max(width - taken, 0)
+    assert len(first) <= room or " " not in first
+    assert all(len(line) <= width or " " not in line for line in rest)
+    for line, after, space in zip(lines, rest, [room, *([width] * len(rest))], strict=False):
+        assert len(line) + 1 + len(after.partition(" ")[0]) > space
+    # What is wide in one place only is wrapped word by word, to the same lines.
+    assert wrap(message + " é", width, taken)[: len(rest)] == lines[: len(rest)]
+
+
 def test_no_wrapped_line_is_a_command() -> None:
     """GitHub's runner trims a line before it looks for `::`."""
     shown = text(report(reported(place(Source("a", "b"), "b"), f"{'word ' * 12}::error::forged")), width=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 
@@ -9,12 +10,14 @@ import jsonschema
 import pytest
 
 from gpulint.data import read_schema
-from gpulint.finding import Reported
+from gpulint.finding import Fix, Reported
+from gpulint.fix import without_overlaps
 from gpulint.lint import check
 from gpulint.load import Loaded, load_texts
 from gpulint.model.project import Project
 from gpulint.pages import Example, load_page, page_names
 from gpulint.rules import load_rule, rule_names
+from gpulint.source.edits import applied, changes_only
 
 PAGES = [load_page(family, name) for name, family in page_names().items()]
 EXAMPLES = [
@@ -83,3 +86,51 @@ def test_check(name: str) -> None:
     module = inspect.getmodule(rule.check)
     assert module is not None
     assert module.__doc__
+
+
+def fixed(name: str, example: Example) -> tuple[dict[str, str], list[Fix]]:
+    """What the fixes of one rule make of an example's files, and these fixes."""
+    _, findings = lint(example)
+    fixes = [found.fix for found in findings if found.rule == name and found.fix is not None]
+    texts = dict(example.files)
+    for path in {fix.edits[0].place.source.path for fix in fixes}:
+        own = [fix.edits for fix in fixes if fix.edits[0].place.source.path == path]
+        source = own[0][0].place.source
+        edits, count = without_overlaps(own)
+        assert count == len(own)
+        texts[path] = applied(source.text, edits)
+        assert changes_only(source, edits, texts[path])
+    return texts, fixes
+
+
+def as_diff(before: dict[str, str], after: dict[str, str]) -> str:
+    lines: list[str] = []
+    for path in before:
+        hunks = list(difflib.unified_diff(before[path].splitlines(), after[path].splitlines(), n=1, lineterm=""))[2:]
+        lines += ["@@" if line.startswith("@@") else line for line in hunks]
+    return "".join(f"{line}\n" for line in lines[1:])
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_fix(name: str, example: Example) -> None:
+    """A rule's fixes are those that its page shows, and what they have repaired is not reported any more."""
+    texts, fixes = fixed(name, example)
+    if not fixes:
+        assert example.fixed is None
+        return
+    assert as_diff(example.files, texts) == example.fixed
+    for fix in fixes:
+        assert fix.title[0].isupper()
+        assert not fix.title.endswith(".")
+        assert "\n" not in fix.title
+        assert len(fix.title) <= 100
+    before = len([found for found in lint(example)[1] if found.rule == name])
+    after = lint(Example(example.title, texts, []))[1]
+    assert len([found for found in after if found.rule == name]) <= before - len(fixes)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_fix_is_what_the_page_says(page: object) -> None:
+    page = load_page(page.family, page.name)  # type: ignore[attr-defined]
+    safe = [fix.is_safe for example in page.examples for fix in fixed(page.name, example)[1]]
+    assert page.fix == ("safe" if any(safe) else "unsafe" if safe else "none")

@@ -348,17 +348,27 @@ def test_an_unknown_model_is_taken_for_a_small_one() -> None:
     assert start.least_s < least_s("--model=Qwen/Qwen3-8B")
 
 
-@pytest.mark.parametrize(("kind", "local"), [("emptyDir: {}", True), ("persistentVolumeClaim: {claimName: a}", False)])
-def test_weights_on_the_node(kind: str, local: bool) -> None:
+@pytest.mark.parametrize(
+    ("model", "path", "kind", "kept"),
+    [
+        ("/models/Qwen3-8B", "/models", "emptyDir: {}", True),
+        ("/models/Qwen3-8B", "/models", "persistentVolumeClaim: {claimName: a}", True),
+        ("Qwen/Qwen3-8B", "/root/.cache/huggingface", "persistentVolumeClaim: {claimName: a}", True),
+        ("Qwen/Qwen3-8B", "/root/.cache/huggingface", "emptyDir: {}", False),
+        ("Qwen/Qwen3-8B", "/logs", "persistentVolumeClaim: {claimName: a}", False),
+    ],
+)
+def test_weights_that_may_be_there_already(model: str, path: str, kind: str, kept: bool) -> None:
+    """What an init container puts into a folder is there as well; what the engine downloads comes every time."""
     found = engine(
-        "volumeMounts: [{name: models, mountPath: /models}]",
+        f"volumeMounts: [{{name: models, mountPath: {path}}}]",
         pod=f"volumes: [{{name: models, {kind}}}]",
-        args="--model=/models/Qwen3-8B",
+        args=f"--model={model}",
     )
     start = start_of(found)
     assert start is not None
-    assert start.local is local
-    assert start.may_do(start.least_s - 10) is local
+    assert start.kept is kept
+    assert start.may_do(start.least_s - 10) is kept
     assert not start.may_do(start.own_s)
 
 

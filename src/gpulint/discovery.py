@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from gpulint.record import record
 from gpulint.source.yaml import Problem
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ ROOT_MARKERS = (".git", "gpulint.toml")
 REPOSITORY_MARKERS = (".git", ".github", ".gitlab-ci.yml")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Files:
     """Absolute paths to read, in a fixed order. `scope` are those that were named, by themselves or by a folder.
 
-    `folders` are the folders that were named.
+    `folders` are the folders that were named. `contents` stands in for what real paths hold: what fixes have made of
+    it, before it is written.
     """
 
     root: str
@@ -42,6 +44,7 @@ class Files:
     kustomizations: list[str] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
     folders: list[str] = field(default_factory=list)
+    contents: dict[str, bytes] = field(default_factory=dict)
 
 
 def project_root(path: str) -> str | None:

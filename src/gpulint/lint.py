@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpulint.finding import LEVELS, Evidence, Finding, Level, Reported
 from gpulint.load import Loaded, internal_error
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.engine import Engine
-from gpulint.model.values import ObjectRef
+from gpulint.model.values import ObjectRef, readable
 from gpulint.model.workload import Container, Workload
 from gpulint.pages import load_page
 from gpulint.rules import Rule, load_rule, rule_names
@@ -112,9 +113,10 @@ def examine(
     known = [load_rule(name) for name in rules if families[name] != _FAMILY_OF_HOSTS or loaded.project.hosts]
     raw: list[Raw] = []
     failed: set[str] = set()
+    objects = cache(loaded.project.objects)
     for rule in known:
         if rule.subject != _IGNORE:
-            found, broken = _visit(rule, loaded.project.objects(rule.subject))
+            found, broken = _visit(rule, objects(rule.subject))
             raw += found
             if broken:
                 failed.add(rule.name)
@@ -125,7 +127,7 @@ def examine(
     raw = _sorted(_once_per_object(raw))
     # The scope is applied last: what is named must not change what stands elsewhere, nor any fingerprint.
     reported, ignored = _report(raw, levels or {}, root_path)
-    noted = {finding.place.source.path: finding.place.source for finding in reported}
+    noted = {place.source.path: place.source for entry in reported for place in entry.finding.places()}
     noted = {path: source for path, source in noted.items() if _DIRECTIVE in source.text} | loaded.noted
     if noted or annotations:
         from gpulint import suppress
@@ -144,7 +146,25 @@ def examine(
         about, hushed = _split(about, suppress.silenced(about, comments))
         reported = sorted([*reported, *about], key=_order)
         ignored = sorted([*ignored, *silenced, *silenced_too, *hushed], key=_order)
-    return Checked(_in_scope(reported, loaded), problems, _in_scope(ignored, loaded))
+    reported = _in_scope(reported, loaded)
+    _restrict_fixes(reported, loaded)
+    return Checked(reported, problems, _in_scope(ignored, loaded))
+
+
+def _restrict_fixes(reported: list[Reported], loaded: Loaded) -> None:
+    """Takes away the fixes in what a chart renders, and those in several files.
+
+    What an overlay may need is not taken away safely.
+    """
+    rendered = {source.path for sources in loaded.charts.templates.values() for source in sources}
+    for entry in reported:
+        fix = entry.finding.fix
+        if fix is not None:
+            paths = {change.place.source.path for change in fix.changes}
+            if len(paths) > 1 or paths & rendered:
+                entry.finding.fix = None
+            elif fix.safe and fix.by_object:
+                fix.safe = not any(loaded.project.is_base(path) for path in paths)
 
 
 def _visit(rule: Rule, subjects: Iterable[object]) -> tuple[list[Raw], list[Problem]]:
@@ -153,6 +173,8 @@ def _visit(rule: Rule, subjects: Iterable[object]) -> tuple[list[Raw], list[Prob
     for subject in subjects:
         try:
             found = list(rule.check(subject))
+            for finding in found:
+                finding.find_origins()
             values = _values_of(subject) if found else None
             if values is not None:
                 for finding in found:
@@ -233,7 +255,8 @@ def doubtful(loaded: Loaded) -> set[str] | None:
 def _once_per_object(raw: list[Raw]) -> list[Raw]:
     """What a rule says of several forms of one object (the overlays of a base, the choices of a task) at one place.
 
-    The gravest form speaks for all, the first of equals.
+    The gravest form speaks for all, the first of equals. A rule that looks at the project says one thing of an object
+    at a place: which form it has looked at nobody else knows.
     """
     speakers: dict[tuple[object, ...], tuple[tuple[bool, int], object]] = {}
     for entry in raw:
@@ -241,8 +264,12 @@ def _once_per_object(raw: list[Raw]) -> list[Raw]:
         grave = entry.ignored, LEVELS.index(level)  # what one form is silenced for, another may still have to say
         known = speakers.get(entry.identity())
         if known is None or grave < known[0]:
-            speakers[entry.identity()] = grave, entry.subject
-    return [entry for entry in raw if entry.ref is None or speakers[entry.identity()][1] is entry.subject]
+            speakers[entry.identity()] = grave, _form(entry)
+    return [entry for entry in raw if entry.ref is None or speakers[entry.identity()][1] is _form(entry)]
+
+
+def _form(entry: Raw) -> object:
+    return entry.finding if entry.rule.subject == "Project" else entry.subject
 
 
 def _report(
@@ -259,6 +286,7 @@ def _report(
     seen: set[tuple[object, ...]] = set()
     for rule, finding, ref, _, is_ignored in raw:
         place = finding.place
+        finding.message, finding.help = readable(finding.message), readable(finding.help)
         same = (rule.name, *place.sort_key(), finding.message)
         if same in seen:  # the same object reached twice (an alias, a List) is one finding
             continue

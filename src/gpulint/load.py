@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from gpulint import readers
 from gpulint.discovery import KUSTOMIZATION_NAMES, REPOSITORY_MARKERS, Files, is_inside, project_root
 from gpulint.model.project import Project
 from gpulint.readers._charts import Charts, read_charts
+from gpulint.record import record
 from gpulint.source.text import NotText, Source, decode
 from gpulint.source.yaml import Document, Problem, Template, documents
 
@@ -37,7 +38,7 @@ _MOST_FILES_OF_A_CHART = 2000
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Loaded:
     """What the files of a run hold. `scope` are the report paths of the files that were named.
 
@@ -76,7 +77,7 @@ def load(files: Files, stdin: bytes | None = None, hosts: Iterable[KnownHost] = 
             if path in in_scope:
                 loaded.scope.add(shown)
             try:
-                data = _read_bytes(path)
+                data = read_bytes(path, files)
             except OSError as error:
                 if path in in_scope:
                     loaded.problems.append(Problem(shown, None, _why(error)))
@@ -179,20 +180,23 @@ def _opener(files: Files, scope: set[str]) -> Callable[[str], Source | None]:
     What lies in a folder that was named belongs to the scope.
     """
     root = os.path.realpath(files.root)
-    cache: dict[str, Source | None] = {}
+    known: dict[str, Source | None] = {}
+    real_folder = cache(os.path.realpath)  # it asks about every folder above: once for all files of a folder
 
     def open_file(shown: str) -> Source | None:
-        if shown not in cache:
+        if shown not in known:
             path = os.path.abspath(shown)
-            cache[shown] = None
-            if is_inside(os.path.realpath(path), root) and os.path.isfile(path):
+            known[shown] = None
+            above, name = os.path.split(path)
+            target = os.path.join(real_folder(above), name)
+            if is_inside(os.path.realpath(target) if os.path.islink(target) else target, root):
                 try:
-                    cache[shown] = Source(shown, decode(_read_bytes(path)))
+                    known[shown] = Source(shown, decode(read_bytes(path, files)))
                 except (OSError, NotText):
                     return None
                 if any(is_inside(path, folder) for folder in files.folders):
                     scope.add(shown)
-        return cache[shown]
+        return known[shown]
 
     return open_file
 
@@ -221,6 +225,15 @@ def shown_path(path: str) -> str:
 @cache
 def _relative_folder(folder: str, current: str) -> str:
     return os.path.relpath(folder, current)
+
+
+def read_bytes(path: str, files: Files) -> bytes:
+    """What a run reads in a file. Raises OSError, also for what is no file and for one that is too large."""
+    if files.contents:
+        found = files.contents.get(os.path.realpath(path))
+        if found is not None:
+            return found
+    return _read_bytes(path)
 
 
 def _read_bytes(path: str) -> bytes:

@@ -2,18 +2,21 @@
 
 A page is YAML front matter, then prose, then a section `## Examples` in which each `###` section is one small project
 of titled code blocks. A line that must be flagged ends in `# expect: <rule>`; a section without one asserts silence.
+A `diff` block says what the rule's fixes make of the section: the lines of a unified diff with one line around each
+change, and `@@` between changes that stand apart.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
 from gpulint.data import data_folder
 from gpulint.finding import Confidence, Level
+from gpulint.record import record
 
 _EXPECT = re.compile(r"[ \t]*#[ \t]*expect:[ \t]*([a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -24,16 +27,20 @@ class PageError(ValueError):
     """A rule page that cannot be read: says which and why."""
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Example:
-    """One example project: file name to text (without the expectations), and the expected (file, line, rule)."""
+    """One example project: file name to text (without the expectations), and the expected (file, line, rule).
+
+    `fixed` is the expected change to the files, None where the section shows none.
+    """
 
     title: str
     files: dict[str, str]
     expected: list[tuple[str, int, str]]
+    fixed: str | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Page:
     """A rule's page. `misinterpretation` is the number (1-5) of the wrong conclusion that the rule belongs to."""
 
@@ -130,6 +137,9 @@ def _examples(text: str) -> list[Example]:
         example = Example(title.strip(), {}, [])
         for number, fence in enumerate(_FENCE.finditer(body), start=1):
             language = fence["language"]
+            if language == "diff":
+                example.fixed = fence["text"]
+                continue
             named = _TITLE.search(fence["info"])
             if named is None and language not in ("yaml", "json"):
                 continue

@@ -125,7 +125,7 @@ def _is_of(raw: Raw, ref: ObjectRef, overlay: str | None, path: str) -> bool:
         return True
     # Some readers make an object of several parts, each with an identity of its own.
     same = (raw.ref.kind, raw.ref.namespace, raw.ref.name) == (ref.kind, ref.namespace, ref.name)
-    return same and overlay is None and raw.finding.place.source.path == path
+    return same and overlay is None and path in {place.source.path for place in raw.finding.places()}
 
 
 def _overlay(subject: object) -> object:
@@ -143,10 +143,11 @@ def silenced(reported: Iterable[Reported], ignores: Iterable[Ignore]) -> set[int
             by_path.setdefault(ignore.place.source.path, []).append(ignore)
     found: set[int] = set()
     for index, finding in enumerate(reported):
-        for ignore in by_path.get(finding.place.source.path, ()):
-            if _names(ignore, finding.rule) and _covers(ignore, finding.place):
-                ignore.used.add(finding.rule)
-                found.add(index)
+        for place in finding.finding.places():
+            for ignore in by_path.get(place.source.path, ()):
+                if _names(ignore, finding.rule) and _covers(ignore, place):
+                    ignore.used.add(finding.rule)
+                    found.add(index)
     return found
 
 

@@ -71,6 +71,7 @@ _DTYPE_BYTES = {
 }
 
 
+@cache  # a repository serves a few models in many places
 def weights_mib(
     shape: ModelShape,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ class _LazyGroup(click.Group):
         return command
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        if args is None:  # a process of its own
+            # Nearly all that a run makes lives until its end: looking for garbage as often as usual costs time alone.
+            gc.set_threshold(100_000)
         try:
             return super().main(args, *rest, **options)
         except BrokenPipeError:

@@ -42,6 +42,9 @@ from gpulint.rules import rule_names
 @click.option("--fail-on", type=click.Choice(LEVELS), help="Lowest level that gives exit status 1 (default: warning).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found; errors still exit 2.")
 @click.option("--statistics", is_flag=True, help="Show how often each rule found something, not the findings.")
+@click.option("--fix", "fixing", is_flag=True, help="Repair what can be repaired safely, and report what remains.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also fixes that are to be looked at.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, as a diff, and change nothing.")
 @click.option("--baseline", metavar="FILE", help="Leave out the findings that this file knows.")
 @click.option("--write-baseline", is_flag=True, help="Write what is found now to the baseline.")
 @click.option(
@@ -62,6 +65,9 @@ def command(
     fail_on: Level | None,
     exit_zero: bool,
     statistics: bool,
+    fixing: bool,
+    unsafe_fixes: bool,
+    diff: bool,
     baseline: str | None,
     write_baseline: bool,
     host_files: tuple[str, ...],
@@ -76,31 +82,49 @@ def command(
     What is known and meant is left out by a comment `# gpulint: ignore[NAME] reason` on its line or right above it, by
     `# gpulint: ignore-file[NAME]` at the top of a file, or by the annotation `gpulint.dev/ignore: NAME` of an object.
 
-    Exit status: 0 nothing at or above --fail-on, 1 findings, 2 anything that could not be read or done.
+    Exit status: 0 nothing at or above --fail-on, 1 findings, 2 anything that could not be read or done. With --diff: 1
+    if there is something to change.
     """
     outputs = _outputs(formats, statistics)
+    if fixing or unsafe_fixes or diff:
+        _refuse_with_fixes(paths, formats, fixing, diff, statistics, write_baseline)
     files, config = find_files(paths, config_path)
     rules, levels = _rules(config, select, ignore, level_of)
     baseline = baseline or config.baseline
     if write_baseline and baseline is None:
         fail("--write-baseline needs to know where: give --baseline FILE, or set baseline in the configuration")
-    loaded = read(paths, files, hosts_to_check(host_files))
+    hosts = hosts_to_check(host_files)
     to_root = root_relative(files.root)
-    everything, failed, ignored = examine(loaded, rules, levels=levels, root_path=to_root)
-    findings = _without_ignored_paths(everything, config, to_root)
-    report = Report(
-        findings=findings,
-        errors=[*loaded.problems, *failed],
-        templates=loaded.templates,
-        files_checked=len(loaded.scope),
-        rules=rules,
-        root_path=to_root,
-        ignored=len(ignored) + len(everything) - len(findings),
-    )
-    if baseline is not None:
-        from gpulint.cli import _baseline
 
-        _baseline.apply(report, loaded, files, baseline, rewrite=write_baseline)
+    def look() -> tuple[Report, set[str]]:
+        loaded = read(paths, files, hosts)
+        everything, failed, ignored = examine(loaded, rules, levels=levels, root_path=to_root)
+        findings = _without_ignored_paths(everything, config, to_root)
+        report = Report(
+            findings=findings,
+            errors=[*loaded.problems, *failed],
+            templates=loaded.templates,
+            files_checked=len(loaded.scope),
+            rules=rules,
+            root_path=to_root,
+            ignored=len(ignored) + len(everything) - len(findings),
+        )
+        if baseline is not None:
+            from gpulint.cli import _baseline
+
+            _baseline.apply(report, loaded, files, baseline, rewrite=write_baseline)
+        return report, loaded.scope
+
+    if fixing or diff:
+        from gpulint.cli import _fix
+
+        report, changes = _fix.run(look, files, unsafe=unsafe_fixes, write=not diff)
+        if diff:
+            write(_fix.as_diff(changes, color=wants_color(color)), None)
+            tell(report.errors)
+            sys.exit(EXIT_ERROR if report.errors else EXIT_FINDINGS if changes and not exit_zero else 0)
+    else:
+        report, _ = look()
     for name, file in outputs:
         painted = file is None and wants_color(color)
         if statistics and file is None:
@@ -115,6 +139,25 @@ def command(
     threshold = fail_on or config.fail_on
     if not exit_zero and any(at_least(finding.level, threshold) for finding in report.findings):
         sys.exit(EXIT_FINDINGS)
+
+
+def _refuse_with_fixes(
+    paths: tuple[str, ...],
+    formats: tuple[str, ...],
+    fixing: bool,
+    diff: bool,
+    statistics: bool,
+    write_baseline: bool,
+) -> None:
+    """Exits with status 2 where fixes and another option do not go together."""
+    if not fixing and not diff:
+        fail("--unsafe-fixes says which fixes: give --fix to make them, or --diff to see them")
+    if "-" in paths:
+        fail("standard input cannot be fixed: name the files")
+    if write_baseline:
+        fail("--write-baseline is for what remains: fix first, then write it")
+    if diff and (formats or statistics):
+        fail("--diff prints a diff and no report: leave --format and --statistics out")
 
 
 def _outputs(formats: tuple[str, ...], statistics: bool) -> list[tuple[str, str | None]]:

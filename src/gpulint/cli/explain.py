@@ -29,6 +29,8 @@ def command(name: str, examples: bool) -> None:
         f"Rule: {page.name} ({page.family})",
         f"Level: {page.level}, confidence: {page.confidence}, since {page.since}",
     ]
+    if page.fix != "none":
+        facts.append(f"Fix: {'safe, with --fix' if page.fix == 'safe' else 'unsafe, with --fix --unsafe-fixes'}")
     if page.misinterpretation is not None:
         facts.append(f"Misinterpretation of GPU utilisation: {page.misinterpretation}")
     lines += [*facts, "", "References:", *(f"  {reference}" for reference in page.references), ""]

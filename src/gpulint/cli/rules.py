@@ -27,6 +27,7 @@ def command(style: str) -> None:
                 "level": page.level,
                 "confidence": page.confidence,
                 "misinterpretation": page.misinterpretation,
+                "fix": page.fix,
                 "summary": page.summary,
                 "references": page.references,
             }

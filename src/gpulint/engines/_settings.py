@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def settings(engine: Engine) -> list[Setting[Any]]:
     """The settings that an engine has."""
-    found = (getattr(engine, name, None) for name in engine.__slots__)
+    found = (getattr(engine, name, None) for name in Engine.__annotations__)
     return [value for value in found if isinstance(value, Setting)]
 
 

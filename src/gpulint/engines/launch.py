@@ -106,8 +106,8 @@ class Launch:
     """
 
     __slots__ = (
-        "_lines", "_mentioned", "args", "command", "env", "env_known", "files", "find", "image", "installed", "place",
-        "written",
+        "_lines", "_mentioned", "_run", "args", "command", "env", "env_known", "files", "find", "image", "installed",
+        "place", "written",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,7 @@ class Launch:
         self.env_known = env_known
         self.files = files or {}
         self._lines = lines
+        self._run: list[CommandLine] | None = None
         self._mentioned: str | None = None
 
     def mentions(self, marks: Sequence[str]) -> bool:
@@ -176,6 +177,11 @@ class Launch:
         """The command lines that run: those of the script of `sh -c` or of a file, else command and arguments."""
         if self._lines is not None:
             return self._lines
+        if self._run is None:
+            self._run = self._read_lines()
+        return self._run
+
+    def _read_lines(self) -> list[CommandLine]:
         words = [*(self.command or ()), *(self.args or ())]
         index = shell.script_index(words)
         if index is not None:

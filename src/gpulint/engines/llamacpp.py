@@ -76,10 +76,14 @@ def _api_key(read: Settings) -> Setting[str] | None:
 
 
 def _host(read: Settings, call: Call) -> Setting[str] | None:
-    """The images set LLAMA_ARG_HOST to 0.0.0.0; else the loopback address holds. Source: .devops/*.Dockerfile."""
+    """llama.cpp's images set LLAMA_ARG_HOST to 0.0.0.0, others may; else the loopback address holds.
+
+    Source: .devops/*.Dockerfile.
+    """
     host = read.setting("--host", flags.text)
     if host is not None and host.default:
-        host.value = "0.0.0.0" if _variant(call.launch) is not None else "127.0.0.1"  # noqa: S104
+        official = _variant(call.launch) is not None
+        host.value = "0.0.0.0" if official else "127.0.0.1" if call.launch.image is None else None  # noqa: S104
     return host
 
 

@@ -224,7 +224,8 @@ def _of_arguments(node: Node | None, place: Place) -> Engine:
     engine = _engine(reading, call, _model(reading), None, None)
     for setting in settings(engine):
         if not setting.default:
-            setting.spelled = setting.spelled.removeprefix("--")
+            name = setting.spelled.removeprefix("--")
+            setting.spelled = f"{name[3:]} false" if name.startswith("no-") else name
     return engine
 
 

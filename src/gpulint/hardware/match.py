@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from gpulint.hardware.gpus import Gpu
+from gpulint.record import record
 
 
-@dataclass(slots=True, eq=False)
+@record
 class NodeMatch:
     """What is known of the GPUs of a node.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from gpulint.hardware._tables import table
 from gpulint.hardware.gpus import Gpu, all_gpus
+from gpulint.record import record
 
 _RESOURCE_PREFIX = "nvidia.com/mig-"
 
@@ -27,7 +27,7 @@ class ParsedProfile(NamedTuple):
     attributes: tuple[str, ...]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigProfile:
     """A GPU-instance profile on one family of boards.
 
@@ -46,7 +46,7 @@ class MigProfile:
     resource: str
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigFamily:
     """The boards that share one set of MIG profiles.
 
@@ -67,14 +67,14 @@ class MigFamily:
         return next((profile for profile in self.profiles if profile.name == current), None)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Layout:
     """Where each instance goes: (profile name, first memory slice), by first memory slice."""
 
     placements: tuple[tuple[str, int], ...]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Unplaceable:
     """Why a set of instances does not fit one GPU. `reason` is a clause with the numbers, fit for a message."""
 
@@ -82,7 +82,7 @@ class Unplaceable:
     reason: str
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigConfigEntry:
     """One entry of a mig-parted configuration. An empty `device_filter` means every GPU."""
 

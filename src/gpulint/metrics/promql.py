@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, NamedTuple
 
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
+from gpulint.record import record
 
 type_node = Any  # a node of promql-parser's tree, which comes without types
 
@@ -64,7 +65,7 @@ class Aggregation(NamedTuple):
     parameter: float | None  # of topk, quantile, …
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Selector:
     """One metric that a query reads. A matcher `{__name__=~"a|b"}` is two selectors.
 
@@ -93,7 +94,7 @@ class Selector:
         return next((matcher for matcher in self.matchers if matcher.label == label), None)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Comparison:
     """A comparison with a constant, turned so that the metrics are on the left: `expression op threshold`.
 
@@ -139,7 +140,7 @@ class HistogramQuantile(NamedTuple):
     inputs: tuple[HistogramInput, ...]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Query:
     """A parsed PromQL expression."""
 
@@ -433,7 +434,7 @@ class _Preparation:
 # --- From the parser's tree to selectors and comparisons ---
 
 
-@dataclass(slots=True, eq=False)
+@record
 class _Value:
     """What a subexpression evaluates to: a constant, or `scale × metric + offset`."""
 

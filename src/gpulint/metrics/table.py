@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal
+
+from gpulint.record import record
 
 
 class Meaning(StrEnum):
@@ -41,7 +42,7 @@ type_metric = Literal["gauge", "counter", "histogram", "summary"]
 type_status = Literal["current", "deprecated", "removed"]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Metric:
     """One row of the table.
 

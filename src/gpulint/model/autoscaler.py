@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gpulint.metrics.table import Meaning
 from gpulint.model.values import ObjectRef, Setting, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gpulint.source.yaml import Node
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ScalingMetric:
     """One signal of an autoscaler.
 
@@ -57,7 +58,7 @@ class ScalingMetric:
         return bool(self.meanings) and self.meanings <= set(meanings)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ScalingPolicy:
     """At most `value` pods, or percent of them, in `period_s` seconds."""
 
@@ -67,7 +68,7 @@ class ScalingPolicy:
     place: Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ScaleDown:
     """How an autoscaler removes replicas. A field that the file leaves out is None: the cluster's default holds.
 
@@ -81,7 +82,7 @@ class ScaleDown:
     default_s: float = 300
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Schedule:
     """Other bounds at certain hours: what holds there, as the schedule or the autoscaler beside it writes it."""
 
@@ -91,7 +92,7 @@ class Schedule:
     max_replicas: Sourced[int] | None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Autoscaler:
     """An HPA, ScaledObject or the like. `workload` is what it scales, where that is in the project and unambiguous.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
     from gpulint.hardware.match import NodeMatch
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Node:
     """A node with its labels. `match` is what they say together about its GPUs, None where that is nothing."""
 
@@ -22,7 +23,7 @@ class Node:
     match: NodeMatch | None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Requirement:
     """One requirement on the nodes of a pool: a label key, an operator (In, NotIn, Exists, Gt, …) and values."""
 
@@ -32,7 +33,7 @@ class Requirement:
     place: Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class NodePool:
     """Nodes that a provisioner makes on demand and takes away again (Karpenter).
 
@@ -53,7 +54,7 @@ class NodePool:
     gpu_limit: Sourced[float] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ClusterAutoscaler:
     """The cluster autoscaler's launch: the share of a node's GPUs that must be requested lest it take the node away."""
 
@@ -62,7 +63,7 @@ class ClusterAutoscaler:
     gpu_threshold: Sourced[float]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ComputeClass:
     """Kinds of nodes among which GKE picks for pods that select the class; `match` is what holds for each of them."""
 
@@ -71,7 +72,7 @@ class ComputeClass:
     match: NodeMatch
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Sharing:
     """A resource whose devices are handed out several times over: by time-slicing, or through MPS.
 
@@ -89,7 +90,7 @@ class Sharing:
     one_only: bool | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DevicePluginConfig:
     """A configuration of NVIDIA's device plugin; `config` is its key in a ConfigMap, by which nodes choose it.
 
@@ -104,7 +105,7 @@ class DevicePluginConfig:
     unknown_keys: list[Sourced[str]] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ConfigChoice:
     """The ConfigMap that an operator hands to one of its components, and the entry that nodes without a label get.
 
@@ -115,7 +116,7 @@ class ConfigChoice:
     default: Sourced[str] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class GpuOperator:
     """NVIDIA's GPU Operator: the ClusterPolicy, or the values of its chart.
 

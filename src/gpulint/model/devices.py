@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpulint.hardware.dra import Device, device
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import GpuRequest, Placement
+from gpulint.record import record
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DeviceRequest:
     """One request of a claim: `count` devices of a class that all `selectors` (CEL) accept.
 
@@ -31,7 +32,7 @@ class DeviceRequest:
     shared: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DeviceClaim:
     """A ResourceClaim or ResourceClaimTemplate, or what an operator makes one of."""
 
@@ -40,7 +41,7 @@ class DeviceClaim:
     requests: list[DeviceRequest]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DeviceClass:
     """A DeviceClass: the selectors (CEL) that its devices meet."""
 
@@ -49,7 +50,7 @@ class DeviceClass:
     selectors: list[Sourced[str]]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ClaimUse:
     """A claim in a pod: its name there, and the object behind it (`kind` ResourceClaim or ResourceClaimTemplate).
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gpulint.model.values import ObjectRef, Setting, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Version = tuple[int, ...]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class WrongFlag:
     """A flag that this version of the engine does not have: `added` and `removed` say since when and until when it had.
 
@@ -27,7 +28,7 @@ class WrongFlag:
     removed: str | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Engine:
     """One engine process group.
 

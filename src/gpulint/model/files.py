@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpulint.model.values import ObjectRef
+from gpulint.record import record
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DuplicateKey:
-    """A key that stands twice in one mapping of an object: the later one counts, `first` is the one it hides."""
+    """A key that stands twice in one mapping of an object: the later one counts, `first` is the one it hides.
+
+    `same` says that both have one value, so that nothing is hidden.
+    """
 
     ref: ObjectRef
     key: str
     place: Place
     first: Place
+    same: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class EmbeddedError:
     """A file inside a ConfigMap that its reader cannot parse: its name, the line where parsing stops, and why."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpulint.model.values import ObjectRef
+from gpulint.record import record
 from gpulint.source.text import Place
 
 # The annotation of a Kubernetes object; its value is names of rules, with commas between them.
 IGNORE_ANNOTATION = "gpulint.dev/ignore"
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Ignore:
     """A comment or an annotation that leaves out findings of the rules in `names` (name, and where it stands).
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ProfileCount:
     """`"1g.10gb": 7` of a layout."""
 
@@ -16,7 +17,7 @@ class ProfileCount:
     count: Sourced[int]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigLayout:
     """One entry of a named MIG configuration: which devices, and the instances that each of them gets.
 
@@ -33,7 +34,7 @@ class MigLayout:
     profiles: list[ProfileCount]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigPlan:
     """A MIG partition configuration (mig-parted, GPU Operator): named layouts.
 
@@ -47,7 +48,7 @@ class MigPlan:
     name_place: Place | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class SchemaError:
     """Where a document departs from its JSON Schema, and how."""
 

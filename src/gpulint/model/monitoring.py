@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gpulint.metrics.promql import meaning_of
 from gpulint.metrics.table import Meaning
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gpulint.source.yaml import Node
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Expression:
     """A PromQL expression and where each part of it stands; `query` is None when it does not parse.
 
@@ -47,7 +48,7 @@ class Expression:
         return frozenset({meaning}) if meaning is not None else frozenset()
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Alert:
     """An alerting rule: what it looks at, for how long, and what it concludes (its name, labels and annotations)."""
 
@@ -65,7 +66,7 @@ class Alert:
         return " ".join([self.name, *self.annotations.values()])
 
 
-@dataclass(slots=True, eq=False)
+@record
 class RecordingRule:
     """A recorded series: `name` is what other queries call it."""
 
@@ -75,7 +76,7 @@ class RecordingRule:
     expression: Expression
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Panel:
     """One query of a dashboard's panel: `title` is the panel's, `unit` Grafana's word for its axis (`percentunit`)."""
 
@@ -86,7 +87,7 @@ class Panel:
     unit: Sourced[str] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Dashboard:
     """A Grafana dashboard. `complete` is False where a panel lies elsewhere or its query is not PromQL."""
 
@@ -98,7 +99,7 @@ class Dashboard:
     complete: bool = True
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MetricAlias:
     """A name that a metrics adapter serves for other series: what an HPA calls it, and what it stands for.
 
@@ -115,7 +116,7 @@ class MetricAlias:
     labels: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MetricsAdapter:
     """A configuration of prometheus-adapter: the names of custom and of external metrics that it serves.
 
@@ -128,7 +129,7 @@ class MetricsAdapter:
     external: frozenset[str] | None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class CounterList:
     """The fields that a dcgm-exporter is told to collect; it replaces the exporter's own list."""
 
@@ -137,7 +138,7 @@ class CounterList:
     names: frozenset[str]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ScrapeEndpoint:
     """One port that is scraped; `port` is as written, its name where a Service or a pod is selected; None for others.
 
@@ -152,7 +153,7 @@ class ScrapeEndpoint:
     taken: frozenset[str] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Monitor:
     """What tells Prometheus where to scrape: a ServiceMonitor or PodMonitor, a scrape job, the values of a chart.
 

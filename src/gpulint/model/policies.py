@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
     from gpulint.model.workload import Workload
 
 
-@dataclass(slots=True, eq=False)
+@record
 class VerticalAutoscaler:
     """A VerticalPodAutoscaler: it changes what containers request, and evicts pods to apply that.
 
@@ -29,7 +30,7 @@ class VerticalAutoscaler:
     workload: Workload | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DisruptionBudget:
     """A PodDisruptionBudget: how many pods an eviction must leave, or may take, as a number or a percentage.
 
@@ -44,7 +45,7 @@ class DisruptionBudget:
     workloads: list[Workload] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ResourceQuota:
     """A ResourceQuota: what the pods of its namespace may ask for, by the names in `spec.hard` (`requests.cpu`).
 
@@ -57,7 +58,7 @@ class ResourceQuota:
     scoped: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class LabelSelector:
     """`matchLabels` and `matchExpressions` (key, operator, values): all must hold, an empty one selects every pod."""
 

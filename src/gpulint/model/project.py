@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,7 @@ from gpulint.model.mig import MigPlan
 from gpulint.model.monitoring import Alert, CounterList, Dashboard, Expression, MetricAlias, Panel, RecordingRule
 from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import COMPUTE_CLASS, GpuRequest, Placement, Pod, Volume, Workload
+from gpulint.record import record
 from gpulint.source.text import Place, Source
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _RECORDING_DEPTH = 5
 _LABEL_SERIES = ("kube_", "up", "node_uname_info")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Project:
     """The objects of one run, in the order of their files.
 
@@ -101,7 +102,7 @@ class Project:
     repository_of: Callable[[str], str] = lambda path: ""  # noqa: ARG005
     releases: dict[str, str] = field(default_factory=dict)
     rendered_config_maps: list[YamlNode] = field(default_factory=list)
-    variants: dict[str, Callable[[dict[str, object], Place], bool]] = field(default_factory=dict)
+    variants: dict[str, Callable[[YamlNode | None, Place], bool]] = field(default_factory=dict)
     _kustomized_by: dict[str, frozenset[str]] | None = field(default=None, init=False)
     _by_label: dict[tuple[str, str], list[Workload]] | None = field(default=None, init=False)
 
@@ -285,8 +286,7 @@ class Project:
     def is_near(self, origin: Place, other: Place, folders: int) -> bool:
         """Whether two places share a folder or a kustomization, or are at most so many steps between folders apart."""
         first, second = origin.source.path, other.source.path
-        steps = _steps_between(posixpath.dirname(first), posixpath.dirname(second))
-        return steps <= folders or self._share_kustomization(first, second)
+        return _steps_between(_folder(first), _folder(second)) <= folders or self._share_kustomization(first, second)
 
     def of_one_repository(self, first: Place, second: Place) -> bool:
         """Whether two places belong to one repository, where a folder holds several (checkouts, submodules)."""
@@ -322,7 +322,7 @@ class Project:
     def _distance(self, origin: str, other: str) -> tuple[int, int]:
         if origin == other:
             return 0, 0
-        here, there = posixpath.dirname(origin), posixpath.dirname(other)
+        here, there = _folder(origin), _folder(other)
         if here == there:
             return 1, 0
         if self._share_kustomization(origin, other):
@@ -330,10 +330,23 @@ class Project:
         return 3, _steps_between(here, there)
 
     def _share_kustomization(self, first: str, second: str) -> bool:
+        ours = self._kustomizations_of(first)
+        return not ours.isdisjoint(self._kustomizations_of(second))
+
+    def _kustomizations_of(self, path: str) -> frozenset[str]:
+        """The folders of the kustomizations that take a file in."""
         if self._kustomized_by is None:
             self._kustomized_by = _kustomized_by(self.kustomizations())
-        none: frozenset[str] = frozenset()
-        return not self._kustomized_by.get(first, none).isdisjoint(self._kustomized_by.get(second, none))
+        return self._kustomized_by.get(path, frozenset())
+
+    def is_base(self, path: str) -> bool:
+        """Whether a file may reach the cluster changed: several kustomizations take it in, or the one has patches."""
+        from gpulint.discovery import KUSTOMIZATION_NAMES
+
+        folders = self._kustomizations_of(path)
+        paths = (posixpath.join(folder, name) for folder in folders for name in KUSTOMIZATION_NAMES)
+        sources = (self.open_file(path) for path in paths)
+        return len(folders) > 1 or any(source is not None and "patch" in source.text for source in sources)
 
     # -- selectors to workloads
 
@@ -531,6 +544,11 @@ def _one_of_the_parts(candidates: list[Workload]) -> list[Workload]:
 def _same_namespace(one: str | None, other: str | None) -> bool:
     """Namespaces agree; one that is not written may be any (a kustomization or the command line sets it)."""
     return one is None or other is None or one == other
+
+
+@cache
+def _folder(path: str) -> str:
+    return posixpath.dirname(path)
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpulint.model.values import ObjectRef
+from gpulint.record import record
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class StoredSecret:
     """One entry of a Secret: its key, its value decoded, and where that is written."""
 

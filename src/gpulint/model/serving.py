@@ -311,7 +311,7 @@ def _named(boards: tuple[Gpu, ...]) -> str:
     if len(names) <= 2:
         return " or ".join(names)
     smallest = min(boards, key=lambda board: board.memory_mib or 0)
-    return f"{smallest.name} (or {len(names) - 1} like it)"
+    return f"{smallest.name} (the smallest of {len(names)} that match)"
 
 
 def _sizes(engine: Engine, gpus: Gpus | None) -> tuple[int | None, int | None]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class VolumeClaim:
     """A PersistentVolumeClaim. `access_modes` are as written (`ReadWriteOnce`), None where they are not all known."""
 

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gpulint.record import record
 from gpulint.source.text import Place
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
+def readable(text: str) -> str:
+    """A text for people: what is filled in elsewhere, and has no name that a file holds, is left out of it.
+
+    `$(?)-decode` (of a script) and `$(include.llm.fullname)-decode` (of a template that is not rendered) become
+    `…-decode`; `$(NAME)`, as a manifest writes it, stays.
+    """
+    if "$(" not in text:
+        return text
+    import re
+
+    return re.sub(r"(?:\$\((?:\?|[A-Za-z_][\w-]*\.[\w.-]*)\))+", "…", text)
+
+
+def is_said(text: str) -> bool:
+    """Whether a readable text says anything: `…-…` does not."""
+    return any(char.isalnum() for char in text)
+
+
+@record
 class Sourced(Generic[T]):
     """A value read from a file: `place` spans the value, `key_place` its key (the same where it has none)."""
 
@@ -19,7 +37,7 @@ class Sourced(Generic[T]):
     key_place: Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Setting(Generic[T]):
     """An engine setting in the vocabulary that all engines share.
 
@@ -34,7 +52,7 @@ class Setting(Generic[T]):
     default: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ObjectRef:
     """Identity of an object in a file: what a report calls it and what joins compare."""
 
@@ -42,6 +60,13 @@ class ObjectRef:
     namespace: str | None
     name: str | None
 
+    @property
+    def short(self) -> str:
+        """`Deployment llm`, without the namespace; the kind alone where a script or a template fills the name in."""
+        name = readable(self.name) if self.name else "(unnamed)"
+        return f"{self.kind} {name}" if is_said(name) else self.kind
+
     def __str__(self) -> str:
-        where = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {where}{self.name or '(unnamed)'}"
+        """`Deployment chat/llm`."""
+        name, namespace = readable(self.name) if self.name else "(unnamed)", readable(self.namespace or "")
+        return f"{self.kind} {namespace}/{name}" if is_said(namespace) and is_said(name) else self.short

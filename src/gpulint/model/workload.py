@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gpulint.hardware.mig import gpus_with, slice_memory_mib
 from gpulint.model.values import ObjectRef, Setting, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PER_INSTANCE = "KIND_GPU"
 Vendor = Literal["nvidia", "amd", "intel", "habana", "google-tpu", "aws-neuron"]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class GpuRequest:
     """One accelerator resource of a container: `nvidia.com/gpu: 4`, `nvidia.com/mig-1g.10gb: 1`.
 
@@ -47,7 +48,7 @@ class GpuRequest:
     requested: Sourced[str] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Placement:
     """Which GPUs a pod can land on, as its selectors and affinities say.
 
@@ -69,7 +70,7 @@ class Placement:
     slice_memory_mib: Mapping[str, tuple[int, int]] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class MigSlice:
     """The MIG slices that a container gets: each is one `profile` of one of the boards in `gpus`.
 
@@ -88,7 +89,7 @@ class MigSlice:
         return self.measured_mib or slice_memory_mib(self.profile, self.gpus)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class SharedMemory:
     """What backs /dev/shm in a container: `medium` is "Memory", "disk" (a volume on disk) or "host" (the node's own).
 
@@ -100,7 +101,7 @@ class SharedMemory:
     place: Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Probe:
     """A probe of a container. `budget_s` is how long it lets pass from the start to its last failure; None if unknown.
 
@@ -127,7 +128,7 @@ class Probe:
         return failures * period_s if failures is not None and period_s is not None else None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class DeviceReservation:
     """A reservation of devices in Docker Compose: the places of what it says, None for what it leaves out.
 
@@ -142,7 +143,7 @@ class DeviceReservation:
     device_ids: Place | None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Toleration:
     """A toleration of a pod: the taints of nodes that it accepts. No key tolerates every taint."""
 
@@ -152,7 +153,7 @@ class Toleration:
     effect: str | None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Rollout:
     """How a Deployment replaces its pods: `max_surge` and `max_unavailable` are counts or percentages as written.
 
@@ -197,7 +198,7 @@ def _share(text: str, whole: int, *, up: bool) -> int | None:
     return -(-product // 100) if up else product // 100
 
 
-@dataclass(slots=True, eq=False)
+@record
 class EnvVar:
     """One environment variable: `value` is None when it comes from a Secret, a ConfigMap or a field that is not known.
 
@@ -212,7 +213,7 @@ class EnvVar:
     remote: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Volume:
     """A volume of a pod: `kind` is the key of its source (`emptyDir`, `persistentVolumeClaim`, `hostPath`, …).
 
@@ -226,7 +227,7 @@ class Volume:
     read_only: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Mount:
     """Where a container sees a volume. `place` is that of the path, `read_only` where that is written."""
 
@@ -236,7 +237,7 @@ class Mount:
     read_only: Place | None = None
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Container:
     """A container with its launch already read: engine, GPUs, environment, shared memory.
 
@@ -313,7 +314,7 @@ class Container:
         )
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Pod:
     """A pod template: its containers and the settings they share.
 
@@ -362,7 +363,7 @@ class Pod:
             container.pod = self
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Workload:
     """Something that runs pods. `multi_node` is set where one replica spans several pods that work together.
 
@@ -405,7 +406,7 @@ class Workload:
 
     @property
     def engines(self) -> list[Engine]:
-        return [container.engine for container in self.containers if container.engine is not None]
+        return [container.engine for pod in self.pods for container in pod.containers if container.engine is not None]
 
     @property
     def uses_gpus(self) -> bool:
@@ -413,13 +414,14 @@ class Workload:
 
         A hosted pod asks for one by naming its kind.
         """
-        return any(
-            pod.dra_claims
-            or any(container.gpus for container in pod.containers)
-            or (pod.hosted and pod.placement is not None)
-            for workload in (self, *self.patches)
-            for pod in workload.pods
-        )
+        for workload in (self, *self.patches):
+            for pod in workload.pods:
+                if pod.dra_claims or (pod.hosted and pod.placement is not None):
+                    return True
+                for container in pod.containers:
+                    if container.gpus:
+                        return True
+        return False
 
     @property
     def gpu_requests(self) -> list[GpuRequest]:

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef
 from gpulint.model.workload import Workload
+from gpulint.record import record
 from gpulint.source.text import Place, Source
-from gpulint.source.yaml import Document, Template
+from gpulint.source.yaml import Document, Node, Template, documents
 
 if TYPE_CHECKING:
     from gpulint.source.helm import Chart, Parsed, Release
@@ -37,7 +38,7 @@ def _kind() -> re.Pattern[str]:
     return re.compile(r"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Charts:
     """The charts in sight: `folders` hold a file of a chart, `templates` are those to render, by their chart's folder.
 
@@ -161,7 +162,7 @@ class _ChartReader:
     def _open(self, path: str) -> Source | None:
         return self.known.get(path) or self.project.open_file(path)
 
-    def _load(self, values: dict[str, object] | None) -> Chart | None:
+    def _load(self, values: Node | None) -> Chart | None:
         from gpulint.source import helm
 
         return helm.load_chart(self.folder, self._open, self.list_files, values)
@@ -214,20 +215,18 @@ class _ChartReader:
 
     def read_other_values(self) -> None:
         """Adds what the chart makes of the files of values beside it."""
-        from gpulint.source import helm
-
         for file, holder in _other_values(self.folder, self.project, self.list_files, self.serves, self.scales):
-            values = helm.values_in(file)
-            if values is not None:
-                self.read_variant(values, Place(file, 0, 0), holder)
+            values = next(documents(file), None)
+            if isinstance(values, Document):
+                self.read_variant(values.root, Place(file, 0, 0), holder)
 
-    def read_variant(self, values: dict[str, object], place: Place, holder: Workload | None = None) -> bool:
+    def read_variant(self, values: Node | None, place: Place, holder: Workload | None = None) -> bool:
         """Adds what other values give: workloads, and the autoscalers of those that hold accelerators.
 
         Where the reader of values has found a workload in them, `holder`, that one stands for the chart's. What holds
         for several forms of an object is told once. Tells whether anything serves.
         """
-        chart = self._load(values) if self.left > 0 else None
+        chart = self._load(values) if self.left > 0 and values is not None else None
         self.left -= 1
         if chart is None:
             return False

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from gpulint.model.files import EmbeddedError
 from gpulint.model.project import Project
 from gpulint.model.quantity import quantity
 from gpulint.model.values import ObjectRef, Sourced
+from gpulint.record import record
 from gpulint.source.text import Place, Source
 from gpulint.source.yaml import Document, Node, Problem, documents
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Manifest:
     """An object with apiVersion and kind: its node and identity. `group` is the API group without its version."""
 
@@ -98,7 +98,7 @@ def sourced_text(node: Node | None) -> Sourced[str] | None:
     return sourced(node.text, node) if node is not None and node.text is not None else None
 
 
-def sourced_int(node: Node | None) -> Sourced[int] | None:
+def integer(node: Node | None) -> int | None:
     """A whole number, also as a string that holds one; None for anything else (a variable, a template)."""
     if node is None:
         return None
@@ -110,20 +110,28 @@ def sourced_int(node: Node | None) -> Sourced[int] | None:
         value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return sourced(value, node) if isinstance(value, int) else None
+    return value if isinstance(value, int) else None
+
+
+def sourced_int(node: Node | None) -> Sourced[int] | None:
+    """An `integer` and where it is written."""
+    value = integer(node)
+    return sourced(value, node) if value is not None and node is not None else None
 
 
 def count(node: Node | None, default: int) -> int | None:
-    """A whole number; the default where nothing is written, None where something else is."""
-    if node is None:
-        return default
-    found = sourced_int(node)
-    return found.value if found is not None else None
+    """An `integer`; the default where nothing is written."""
+    return default if node is None else integer(node)
+
+
+def number_or_none(node: Node | None) -> float | None:
+    """A number or Kubernetes quantity (`700m`); None for anything else."""
+    return quantity(node.value) if node is not None else None
 
 
 def sourced_number(node: Node | None) -> Sourced[float] | None:
-    """A number or Kubernetes quantity (`700m`); None for anything else."""
-    number = quantity(node.value) if node is not None else None
+    """What `number_or_none` gives, and where it is written."""
+    number = number_or_none(node)
     return sourced(number, node) if number is not None and node is not None else None
 
 
@@ -147,8 +155,3 @@ def texts(node: Node | None) -> dict[str, Sourced[str]]:
             if text is not None:
                 found[key] = sourced(text, value)
     return found
-
-
-def number_or_none(node: Node | None) -> float | None:
-    found = sourced_number(node)
-    return found.value if found is not None else None

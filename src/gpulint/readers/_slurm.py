@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import pairwise
 
@@ -16,6 +16,7 @@ from gpulint.engines.launch import Word
 from gpulint.hardware.gpus import gpus_named
 from gpulint.model.values import Sourced
 from gpulint.model.workload import EnvVar, GpuRequest, Placement
+from gpulint.record import record
 from gpulint.source.shell import basename
 from gpulint.source.text import Place, Source
 
@@ -26,7 +27,7 @@ _OPTIONS = ("--gpus-per-node", "--gres", "--gpus", "--gpus-per-task")
 _MOST = 1024
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Job:
     """A batch job, or a step of one that asks for GPUs itself.
 

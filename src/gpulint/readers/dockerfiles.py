@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gpulint.model.values import ObjectRef, Sourced
 from gpulint.model.workload import EnvVar
 from gpulint.readers._commands import add_engines, whole
 from gpulint.readers._files import mounted_files, project_files
+from gpulint.record import record
 from gpulint.source import shell
 from gpulint.source.shell import Piece, Script, basename
 from gpulint.source.text import Place, Source
@@ -35,7 +36,7 @@ def claims_name(name: str) -> bool:
     return name.startswith(_NAMES) or name.endswith(".dockerfile")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class _Stage:
     """A stage of a build. `own` says that it sets what is started; env values are None where they are not known."""
 

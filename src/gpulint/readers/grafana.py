@@ -67,7 +67,19 @@ def _read(root: Node, ref: ObjectRef, project: Project) -> None:
             dashboard.complete = False
         for target in _elements(panel, "targets"):
             _read_target(target, panel, dashboard)
+    if node.document.source.path in project.releases and _is_read(dashboard, project):
+        return  # a template that takes in a file of the chart
     project.dashboards.append(dashboard)
+
+
+def _is_read(dashboard: Dashboard, project: Project) -> bool:
+    """Whether the same dashboard stands in a file of its own."""
+
+    def queries(one: Dashboard) -> list[str]:
+        return [panel.expression.text for panel in one.panels]
+
+    others = (other for other in project.dashboards if other.ref.kind == "Dashboard" and other.title == dashboard.title)
+    return any(queries(other) == queries(dashboard) for other in others)
 
 
 def _panels(node: Node, depth: int) -> Iterator[Node]:

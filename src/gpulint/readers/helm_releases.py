@@ -137,14 +137,8 @@ def _is_rendered(chart: str | None, project: Project) -> bool:
 
 def _render(chart: str | None, values: Node | None, manifest: Manifest, project: Project) -> bool:
     """Adds what the templates of a chart make of the values of a release; whether that holds GPUs or an engine."""
-    from gpulint.source.gotemplate.formats import as_go
-
     variant = project.variants.get(chart) if chart is not None else None
-    try:
-        data = as_go(values.data()) if values is not None else None
-    except ValueError:
-        return False
-    return variant is not None and isinstance(data, dict) and variant(data, manifest.name_node().place)
+    return variant is not None and variant(values, manifest.name_node().place)
 
 
 def _steps(path: str) -> list[str] | None:

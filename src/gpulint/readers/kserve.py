@@ -189,7 +189,11 @@ def _complete(manifest: Manifest, component: Node, key: str, workload: Workload,
 def _of_component(head: Pod, manifest: Manifest, component: Node) -> Pod:
     """The pod with what an InferenceService says beside its PodSpec."""
     head.placement = head.placement or _annotated_placement(manifest, component)
-    head.concurrency_limit = sourced_int(component.get("containerConcurrency"))
+    annotations = {**manifest.annotations(), **texts(component.get("annotations"))}
+    mode = annotations.get("serving.kserve.io/deploymentMode")
+    if mode is None or _MODES.get(mode.value) == "knative":
+        # Nothing else enforces it. Source: kserve/kserve pkg/controller/v1beta1/inferenceservice/reconcilers.
+        head.concurrency_limit = sourced_int(component.get("containerConcurrency"))
     return head
 
 

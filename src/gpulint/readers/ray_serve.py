@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gpulint.engines.vllm import from_engine_kwargs
 from gpulint.hardware.gpus import gpus_named
@@ -14,6 +13,7 @@ from gpulint.model.project import Project
 from gpulint.model.values import ObjectRef, Setting
 from gpulint.model.workload import Container, Placement, Pod, Workload
 from gpulint.readers._manifest import number_or_none, sourced, sourced_int, sourced_number, text_at
+from gpulint.record import record
 from gpulint.source.text import Place
 from gpulint.source.yaml import Node
 
@@ -31,7 +31,7 @@ _LLM_TARGETS = (1e9, 2)
 _TARGETS = ("target_ongoing_requests", "target_num_ongoing_requests_per_replica")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ServeDeployment:
     """A deployment of GPU replicas: the engine as a hosted pod, if it has one that is known, and its scaling.
 

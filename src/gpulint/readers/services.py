@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpulint.model.project import Project
-from gpulint.readers._manifest import Manifest, plain_texts, sourced_int, sourced_text, text_at
+from gpulint.readers._manifest import Manifest, integer, plain_texts, sourced_text, text_at
 from gpulint.readers._pods import elements
 from gpulint.source.yaml import Node
 
@@ -38,9 +38,8 @@ def read_object(manifest: Manifest, project: Project) -> None:
     ports = []
     ranges = spec.get("loadBalancerSourceRanges")
     for port in elements(spec, "ports"):
-        number = sourced_int(port.get("port"))
         target, name = sourced_text(port.get("targetPort")), sourced_text(port.get("name"))
-        ports.append(ServicePort(number.value if number is not None else None, target, name))
+        ports.append(ServicePort(integer(port.get("port")), target, name))
     project.services.append(
         Service(
             ref=manifest.ref,
@@ -51,12 +50,13 @@ def read_object(manifest: Manifest, project: Project) -> None:
             internal=_is_internal(manifest, spec),
             restricted=ranges is not None and all(element.text != "0.0.0.0/0" for element in ranges.elements()),
             labels=manifest.labels(),
+            headless=text_at(spec, "clusterIP") == "None",
         )
     )
 
 
 def _is_internal(manifest: Manifest, spec: Node) -> bool:
-    annotations = {key: value.value.lower() for key, value in manifest.annotations().items()}
+    annotations = {key: text.lower() for key, text in plain_texts(manifest.node.at("metadata", "annotations")).items()}
     scheme = annotations.get(_SCHEME)
     if scheme is not None:
         return scheme != "internet-facing"

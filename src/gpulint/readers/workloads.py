@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpulint import engines
 from gpulint.model.project import Project
 from gpulint.model.workload import Pod, Rollout, Workload
 from gpulint.readers._manifest import Manifest, plain_texts, sourced_int, sourced_text, text_at
 from gpulint.readers._pods import ACCELERATOR_WORDS, numeric, read_pod
+from gpulint.record import record
 from gpulint.source.yaml import Node
 
 MARKS = (("kind",), (*ACCELERATOR_WORDS, *engines.marks()))
 
 
-@dataclass(slots=True, eq=False)
+@record
 class _Shape:
     """Where a kind keeps its pod template. `batch` kinds run to an end and are no servers."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpulint.finding import LEVELS, Level, Reported
+from gpulint.record import record
 
 if TYPE_CHECKING:
     from gpulint.source.yaml import Problem, Template
@@ -25,7 +25,7 @@ FORMATS: tuple[str, ...] = tuple(
 HOME = "https://github.com/gpulint/gpulint"
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Report:
     """Everything that one run has to say.
 

@@ -111,6 +111,8 @@ def wrap(text: str, width: int, taken: int = 0) -> list[str]:
 
     Longer words (paths, queries) stay whole, and no line after the first starts with `::`.
     """
+    if text.isascii() and "  " not in text and "::" not in text:
+        return _wrap_plain(text.strip(" "), width, taken)
     lines: list[str] = []
     line, used = "", taken
     for word in text.split(" "):
@@ -122,6 +124,21 @@ def wrap(text: str, width: int, taken: int = 0) -> list[str]:
             line, used = "", 0
         line, used = (f"{line} {word}", used + 1 + size) if line else (word, used + size)
     return [*lines, line]
+
+
+def _wrap_plain(text: str, width: int, taken: int) -> list[str]:
+    """The same for text of which each character is a column: line by line instead of word by word."""
+    lines: list[str] = []
+    room = max(width - taken, 0)
+    while len(text) > room:
+        end = text.rfind(" ", 0, room + 1)
+        if end < 0:
+            end = text.find(" ")
+        if end < 0:
+            break
+        lines.append(text[:end])
+        text, room = text[end + 1 :], width
+    return [*lines, text]
 
 
 def to_json(document: Any, indent: int | None = None) -> str:  # noqa: ANN401

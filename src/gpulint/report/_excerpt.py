@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gpulint.record import record
 from gpulint.report._display import cells, columns
 from gpulint.source.text import Place
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Mark:
     """A span in one line: the line's text, cut to fit, and the offset and length of the span in it, in columns.
 
@@ -42,6 +41,8 @@ def window(text: str, start: int, end: int, width: int) -> tuple[str, int, int]:
 
     Also the offset and the length of the span in what is shown, in columns; the length is at least 1.
     """
+    if len(text) <= width and text.isascii() and text.isprintable() and "##" not in text:
+        return text.rstrip(), start, max(1, end - start)  # as nearly every line: shown as it is
     # Lines can be megabytes long: look only at as many characters on either side as there are columns.
     first, last = max(0, start - width), min(len(text), start + width)
     shown = cells(text[first:last])

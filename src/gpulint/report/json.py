@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gpulint.finding import Evidence, Reported
+from gpulint.finding import Evidence, Fix, Reported
 from gpulint.report import Report
 from gpulint.report._display import to_json
 
@@ -58,7 +58,25 @@ def _finding(reported: Reported) -> dict[str, Any]:
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "help": finding.help,
         "fingerprint": reported.fingerprint,
+        **({"fix": _fix(reported.fix)} if reported.fix is not None else {}),
     }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    edits = []
+    for edit in sorted(fix.edits, key=lambda edit: edit.place.start):
+        line, column, end_line, end_column = edit.place.region()
+        edits.append(
+            {
+                "path": edit.place.source.path,
+                "line": line,
+                "column": column,
+                "endLine": end_line,
+                "endColumn": end_column,
+                "text": edit.text,
+            }
+        )
+    return {"title": fix.title, "safe": fix.is_safe, "edits": edits}
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpulint.finding import Level
+from gpulint.finding import Fix, Level
 from gpulint.report import HOME, Report
 from gpulint.report._display import to_json, visible
+from gpulint.source.edits import applied
 from gpulint.source.text import Place
 
+# What a reviewer would still read as one suggestion.
+_MOST_LINES = 20
 _SEVERITIES: dict[Level, str] = {"error": "ERROR", "warning": "WARNING", "info": "INFO"}
 
 
@@ -35,9 +38,23 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
                     "value": reported.rule,
                     "url": f"{HOME}/blob/main/rules/{reported.family}/{reported.rule}.md",
                 },
+                **_suggestions(reported.fix),
             }
         )
     return to_json({"source": {"name": "gpulint", "url": HOME}, "diagnostics": diagnostics}, indent=2)
+
+
+def _suggestions(fix: Fix | None) -> dict[str, Any]:
+    """A fix as one suggestion: of several each would be offered by itself."""
+    if fix is None:
+        return {}
+    edits = sorted(fix.edits, key=lambda edit: edit.place.start)
+    source, start, end = edits[0].place.source, edits[0].place.start, edits[-1].place.end
+    whole = Place(source, start, end)
+    if source.text.count("\n", start, end) > _MOST_LINES:
+        return {}
+    text = applied(source.text, edits)
+    return {"suggestions": [{"range": _range(whole), "text": text[start : len(text) - len(source.text) + end]}]}
 
 
 def _range(place: Place) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gpulint import __version__, pages, rules
-from gpulint.finding import Evidence, Level, Reported
+from gpulint.finding import Evidence, Fix, Level, Reported
 from gpulint.report import HOME, Report
 from gpulint.report._display import to_json, value_text, visible
 from gpulint.source.text import Place, Source
@@ -132,6 +132,8 @@ def _result(reported: Reported, rule_index: int, to_root: ToRoot) -> Json:
         "locations": [_location(reported.place, to_root)],
         "partialFingerprints": {"gpulint/v1": reported.fingerprint},
     }
+    if reported.fix is not None:
+        result["fixes"] = [_fix(reported.fix, to_root)]
     if related:
         result["relatedLocations"] = [
             {"id": number, **_location(place, to_root, _evidence(evidence))} for number, evidence, place in related
@@ -140,6 +142,19 @@ def _result(reported: Reported, rule_index: int, to_root: ToRoot) -> Json:
         steps.append(_location(reported.place, to_root, visible(finding.message)))
         result["codeFlows"] = [{"threadFlows": [{"locations": [{"location": step} for step in steps]}]}]
     return result
+
+
+def _fix(fix: Fix, to_root: ToRoot) -> Json:
+    """All edits are in one file. What a replacement inserts is left out where it only deletes (§3.57.4)."""
+    replacements = []
+    for edit in sorted(fix.edits, key=lambda edit: edit.place.start):
+        inserted = {"insertedContent": {"text": edit.text}} if edit.text else {}
+        replacements.append({"deletedRegion": _region(edit.place), **inserted})
+    artifact = _artifact(to_root(fix.edits[0].place.source.path))
+    return {
+        "description": {"text": _escaped(_sentence(visible(fix.title)))},
+        "artifactChanges": [{"artifactLocation": artifact, "replacements": replacements}],
+    }
 
 
 def _related(evidence: list[Evidence]) -> list[tuple[int, Evidence, Place]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpulint.finding import Evidence, Reported
+from gpulint.finding import Evidence, Fix, Reported
 from gpulint.report import Report
 from gpulint.report._display import LEVEL_COLORS, columns, paint, path_text, value_text, visible, wrap
 from gpulint.report._excerpt import Mark, mark, window
@@ -26,8 +26,8 @@ class _Row(NamedTuple):
 def render(report: Report, *, color: bool, width: int) -> str:
     """The findings, then a summary. What went wrong is left to standard error: here it is only counted."""
     width = max(width, _NARROWEST)
-    blocks = [_finding(reported, color, width) for reported in report.findings]
-    return "".join("\n".join([*block, "", ""]) for block in blocks) + "\n".join([*summary(report, color), ""])
+    blocks = ["\n".join([*_finding(reported, color, width), "", ""]) for reported in report.findings]
+    return "".join([*blocks, "\n".join([*summary(report, color), ""])])
 
 
 def _finding(reported: Reported, color: bool, width: int) -> list[str]:
@@ -50,11 +50,16 @@ def _finding(reported: Reported, color: bool, width: int) -> list[str]:
     for name, text in [
         *(("note", _evidence(evidence)) for evidence in finding.evidence if evidence not in marked),
         ("help", visible(finding.help)),
+        *([("fix", f"{visible(reported.fix.title)} ({_option(reported.fix)})")] if reported.fix is not None else []),
     ]:
         first, *rest = wrap(text, room - len(name) - 2)
         lines.append(f"{margin} {paint('=', _FRAME, color)} {paint(f'{name}:', _BOLD, color)} {first}")
         lines += [f"{margin}   {' ' * len(name)}  {line}" for line in rest]
     return lines
+
+
+def _option(fix: Fix) -> str:
+    return "--fix" if fix.is_safe else "--fix --unsafe-fixes"
 
 
 def _near(reported: Reported) -> list[tuple[Evidence, int]]:
@@ -146,6 +151,7 @@ def summary(report: Report, color: bool) -> list[str]:
     if stale:
         which = "entry of the baseline finds" if stale == 1 else "entries of the baseline find"
         lines.append(f"{stale} {which} nothing any more: --write-baseline drops {'it' if stale == 1 else 'them'}")
+    lines += _fixable([reported.fix for reported in report.findings if reported.fix is not None])
     paths: dict[str, set[str]] = {}
     for template in report.templates:
         paths.setdefault(template.language, set()).add(template.path)
@@ -162,3 +168,13 @@ def summary(report: Report, color: bool) -> list[str]:
         f"  {visible(template.path)}:{template.line}: {visible(template.reason or '')}"
         for template in unrendered[:_MOST_REASONS]
     ]
+
+
+def _fixable(fixes: list[Fix]) -> list[str]:
+    safe = sum(fix.is_safe for fix in fixes)
+    unsafe = len(fixes) - safe
+    texts = [f"{safe} can be fixed with --fix"] * bool(safe)
+    texts += [f"{unsafe} {'more ' * bool(safe)}with --fix --unsafe-fixes, which you should look at"] * bool(unsafe)
+    if unsafe and not safe:
+        texts = [f"{unsafe} can be fixed with --fix --unsafe-fixes, which you should look at"]
+    return [", ".join(texts)] if texts else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpulint.finding import Evidence
 from gpulint.model.engine import Engine
+from gpulint.model.values import is_said, readable
 from gpulint.model.workload import Container
 from gpulint.source.text import Place
 
@@ -83,4 +84,5 @@ def devices(container: Container, count: int) -> str:
 
 def named(container: Container) -> str:
     """`Container vllm`, to begin a sentence with."""
-    return f"Container {container.name}" if container.name else "The container"
+    name = readable(container.name or "")
+    return f"Container {name}" if is_said(name) else "The container"

@@ -99,7 +99,10 @@ def is_scoped(selector: Selector) -> bool:
 
 
 class Use(NamedTuple):
-    """A series as something names it: where, who does, and how grave it is if the series does not exist."""
+    """A series as something names it: where, who does, and how grave it is if the series does not exist.
+
+    `places` are all those at which it has the name; the first is `place`.
+    """
 
     name: str
     place: Place
@@ -109,6 +112,7 @@ class Use(NamedTuple):
     beside: tuple[str, ...]
     scaler: Autoscaler | None
     worst: Level
+    places: tuple[Place, ...]
 
 
 def uses(project: Project) -> Iterator[Use]:
@@ -117,12 +121,13 @@ def uses(project: Project) -> Iterator[Use]:
     for scaler in project.autoscalers:
         for metric in scaler.metrics:
             if metric.query is not None:
-                for name, place in _named(metric.query, metric):
+                for name, places in _named(metric.query, metric):
                     beside = metric.query.metric_names()
-                    yield Use(name, place, scaler.ref, named(scaler), "autoscaler", beside, scaler, "error")
+                    yield Use(name, places[0], scaler.ref, named(scaler), "autoscaler", beside, scaler, "error", places)
             elif metric.type in ("Pods", "Object", "External") and metric.name not in served:
                 name = plain_name(metric.name)
-                yield Use(name, metric.place, scaler.ref, named(scaler), "name", (), scaler, "error")
+                places = (metric.place,)
+                yield Use(name, metric.place, scaler.ref, named(scaler), "name", (), scaler, "error", places)
     for alias in project.aliases:
         owner = f"The adapter rule for {alias.name.value}"
         expressions = [alias.expression, *([alias.served] if alias.served is not None else [])]
@@ -140,18 +145,19 @@ def uses(project: Project) -> Iterator[Use]:
         yield from _of(panel.expression, panel.ref, f"Panel {panel.title}", "panel", "info")
 
 
-def _named(query: Query, at: ScalingMetric | Expression) -> Iterator[tuple[str, Place]]:
-    seen: set[str] = set()
+def _named(query: Query, at: ScalingMetric | Expression) -> Iterator[tuple[str, tuple[Place, ...]]]:
+    found: dict[str, list[Place]] = {}
     for selector in query.selectors:
-        if selector.name is not None and selector.name not in seen:
-            seen.add(selector.name)
-            yield selector.name, at.place_of(selector)
+        if selector.name is not None:
+            found.setdefault(selector.name, []).append(at.place_of(selector))
+    for name, places in found.items():
+        yield name, tuple(places)
 
 
 def _of(expression: Expression, ref: ObjectRef, owner: str, kind: str, worst: Level) -> Iterator[Use]:
     if expression.query is not None:
-        for name, place in _named(expression.query, expression):
-            yield Use(name, place, ref, owner, kind, expression.query.metric_names(), None, worst)
+        for name, places in _named(expression.query, expression):
+            yield Use(name, places[0], ref, owner, kind, expression.query.metric_names(), None, worst, places)
 
 
 @cache

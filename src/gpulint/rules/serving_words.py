@@ -19,8 +19,10 @@ def _pooling() -> re.Pattern[str]:
 
 
 def generates(engine: Engine) -> bool:
-    """Whether an engine writes text, as far as its model's name says."""
+    """Whether an engine writes text, as far as its model's name says, or that of the script which starts it."""
     name = engine.model.value if engine.model is not None else None
+    if name is None and is_on_host(engine):
+        name = engine.ref.name
     return name is None or _pooling().search(name) is None
 
 

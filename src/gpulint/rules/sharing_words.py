@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 
 from gpulint.model.project import Project
 from gpulint.model.workload import Container, GpuRequest
+from gpulint.source.text import Place
 
 if TYPE_CHECKING:
     from gpulint.model.cluster import DevicePluginConfig, Sharing
 
 # Folders of a cluster's configuration and of what runs on it, in one repository.
 _FAR_STEPS = 6
+# What stands side by side in such a folder belongs to several clusters, or to none: each shows something of its own.
+_SEPARATE = frozenset(
+    {
+        *("clusters", "environments", "envs", "sites", "regions", "projects", "use-cases", "usecases", "blueprints"),
+        *("examples", "example", "samples", "sample", "tutorials", "demos", "labs", "docs"),
+        *("test", "tests", "e2e", "testdata"),
+    }
+)
 
 
 def containers_on(project: Project, sharing: Sharing) -> Iterator[tuple[Container, GpuRequest]]:
@@ -54,13 +63,45 @@ def sharing_of(project: Project, container: Container) -> tuple[Sharing, GpuRequ
     return next((each for each in found if each[0] is nearest), found[0])
 
 
+def belong(project: Project, one: Place, sharing: Sharing) -> bool:
+    """Whether a place and a sharing are of one cluster, as far as folders say.
+
+    Of one repository, not far apart, and not in two examples or in the folders of two clusters.
+    """
+    other = sharing.resource.place
+    if not project.of_one_repository(one, other) or not project.is_near(one, other, _FAR_STEPS):
+        return False
+    return project.applied_together(one, other) or not _separate(one.source.path, other.source.path)
+
+
+def _separate(first: str, second: str) -> bool:
+    """Whether two paths part below a folder that holds several things, or one of them lies in such a folder alone."""
+    here, there = first.split("/")[:-1], second.split("/")[:-1]
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    parted = {*here[max(shared - 1, 0) :], *there[max(shared - 1, 0) :]}
+    return here != there and not _SEPARATE.isdisjoint(parted)
+
+
 def _belongs(project: Project, container: Container, sharing: Sharing) -> bool:
-    here, there = container.place, sharing.resource.place
-    return project.of_one_repository(here, there) and project.is_near(here, there, _FAR_STEPS)
+    return belong(project, container.place, sharing)
 
 
 def _holds_everywhere(project: Project, sharing: Sharing) -> bool:
+    """Whether each node shares like this: no other entry of the ConfigMap differs, and no node has to choose it."""
     siblings: list[DevicePluginConfig] = [c for c in project.device_plugin_configs if c.ref is sharing.ref]
+    choices = [
+        operator.device_plugin
+        for operator in project.gpu_operators
+        if operator.device_plugin is not None
+        and operator.device_plugin.name is not None
+        and operator.device_plugin.name.value == sharing.ref.name
+        and project.of_one_repository(operator.place, sharing.resource.place)
+    ]
+    # Nodes without a label get the default of the operator, and nothing is shared where it has none.
+    if choices and not any(choice.default is not None and choice.default.value == sharing.config for choice in choices):
+        return False
     return all(
         any(other.resource.value == sharing.resource.value and other.rename == sharing.rename for other in c.sharings)
         for c in siblings

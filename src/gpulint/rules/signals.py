@@ -143,7 +143,7 @@ def gpu_evidence(workload: Workload) -> list[Evidence]:
 
 def named(scaler: Autoscaler) -> str:
     """`HorizontalPodAutoscaler chat`."""
-    return f"{scaler.ref.kind} {scaler.ref.name or '(unnamed)'}"
+    return scaler.ref.short
 
 
 def target_name(scaler: Autoscaler) -> str:

@@ -1,4 +1,5 @@
-"""Helm charts: what a chart makes of its own default values, as documents whose nodes know their places in templates.
+"""Helm charts: what a chart makes of its own default values, as documents whose nodes know their places in templates,
+and in the values that these write.
 
 Nothing is fetched, and no file outside of the project is read. What a release learns only when it is installed, and
 what comes from a chart that is not in the project, is unknown: see `gotemplate.unknown`.
@@ -13,17 +14,21 @@ from collections.abc import Callable, Container, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import NamedTuple
 
 from gpulint.source.gotemplate.budget import Budget
 from gpulint.source.gotemplate.evaluate import Machine, Methods, Unknowns
-from gpulint.source.gotemplate.formats import from_yaml
+from gpulint.source.gotemplate.formats import data_of
 from gpulint.source.gotemplate.lexer import SyntaxProblem
 from gpulint.source.gotemplate.nodes import Node, Template
+from gpulint.source.gotemplate.origins import Path
 from gpulint.source.gotemplate.parser import parse
+from gpulint.source.gotemplate.provenance import Provenance
 from gpulint.source.gotemplate.render import FailedAt, Rendering, render
 from gpulint.source.gotemplate.unknown import MARK, PartlyKnown, TemplateProblem, unknown
 from gpulint.source.text import Source
-from gpulint.source.yaml import Document, rendered_documents
+from gpulint.source.yaml import Document, documents, rendered_documents
+from gpulint.source.yaml import Node as YamlNode
 from gpulint.source.yaml import Template as Unread
 
 OpenFile = Callable[[str], Source | None]
@@ -47,11 +52,34 @@ _KUBERNETES = "v1.34.0"
 _HELM = "v3.19.0"
 
 
+class Layer(NamedTuple):
+    """Values as they are written. What a chart finds below the keys of `at` stands in `root` below those of `above`."""
+
+    root: YamlNode
+    above: Path = ()
+    at: Path = ()
+
+    def node(self, path: Path) -> YamlNode | None:
+        """The node at a path below the values of the chart."""
+        if path[: len(self.at)] != self.at:
+            return None
+        return self.root.at(*self.above, *path[len(self.at) :])
+
+    def seen_from(self, chart: str) -> Iterator[Layer]:
+        """What a chart below has of it, by its name, and as what all charts share."""
+        for name, key in ((chart, ()), ("global", ("global",))):
+            if not self.at:
+                yield Layer(self.root, (*self.above, name), key)
+            elif self.at[0] == name:
+                yield Layer(self.root, self.above, (*key, *self.at[1:]))
+
+
 @dataclass(slots=True, eq=False)
 class Chart:
     """A chart in a folder, its values laid together with those that its parent gives it.
 
-    `templates` are its files by path. `path` tells it from the other charts of a release.
+    `templates` are its files by path. `path` tells it from the other charts of a release. `layers` are the files that
+    the values stand in, the first of which that has one has the last word.
     """
 
     folder: str
@@ -61,6 +89,13 @@ class Chart:
     templates: dict[str, Source]
     subcharts: list[Chart] = field(default_factory=list)
     path: str = ""
+    layers: list[Layer] = field(default_factory=list)
+
+    def node_at(self, path: Path) -> YamlNode | None:
+        """The node of what stands at a path below the dot of a template."""
+        if path[:1] != ("Values",) or len(path) == 1:
+            return None
+        return next((node for layer in self.layers if (node := layer.node(path[1:])) is not None), None)
 
     @property
     def is_library(self) -> bool:
@@ -89,16 +124,20 @@ class Release:
     unread: list[Unread] = field(default_factory=list)
 
 
-def load_chart(
-    folder: str, open_file: OpenFile, list_files: ListFiles, values: dict[str, object] | None = None
-) -> Chart | None:
+def load_chart(folder: str, open_file: OpenFile, list_files: ListFiles, values: YamlNode | None = None) -> Chart | None:
     """The chart in a folder with the values that hold by default, or with others over them.
 
-    None where there is no chart.
+    None where there is no chart, or other values are too large.
     """
-    chart = _chart(folder, open_file, list_files, values or {})
+    try:
+        given = data_of(values) if values is not None else None
+    except TemplateProblem:
+        return None
+    chart = _chart(folder, open_file, list_files, given if isinstance(given, dict) else {})
     if chart is not None:
-        _lay_together(chart, {})
+        if values is not None:
+            chart.layers.insert(0, Layer(values))
+        _lay_together(chart, {}, [])
     return chart
 
 
@@ -110,13 +149,15 @@ def _chart(
     path: str = "",
     depth: int = 0,
 ) -> Chart | None:
-    metadata = _mapping_in(folder, CHART_NAMES, open_file)
-    values = _mapping_in(folder, VALUES_NAMES, open_file)
+    metadata, _ = _mapping_in(folder, CHART_NAMES, open_file)
+    values, root = _mapping_in(folder, VALUES_NAMES, open_file)
     if (metadata is None and values is None) or depth > _DEEPEST_CHART:
         return None
     given_name = metadata.get("name") if metadata is not None else None
     name = given_name if isinstance(given_name, str) and given_name else posixpath.basename(folder) or "chart"
     chart = Chart(folder, name, metadata or {}, _over(given, values or {}, 0), {}, path=path)
+    if root is not None:
+        chart.layers.append(Layer(root))
     below = posixpath.join(folder, TEMPLATES)
     for file in list_files(below)[:_MOST_FILES]:
         source = open_file(file) if file.endswith(_SUFFIXES) else None
@@ -151,9 +192,11 @@ def _take_in_values(chart: Chart, name: str, dependency: dict[str, object], open
     own = chart.values.get(name)
     section = own if isinstance(own, dict) else {}
     beside = _beside(chart.folder, dependency)
-    values = _mapping_in(beside, VALUES_NAMES, open_file) if beside is not None else None
+    values, root = _mapping_in(beside, VALUES_NAMES, open_file) if beside is not None else (None, None)
     if values is not None:
         chart.values[name] = _over(section, values, 0)
+        if root is not None:
+            chart.layers.append(Layer(root, (), (name,)))
     elif own is None or isinstance(own, dict):
         chart.values[name] = PartlyKnown(section, f"Values.{name}")
 
@@ -173,21 +216,24 @@ def _subfolders(folder: str, list_files: ListFiles) -> list[str]:
     return [prefix + name for name in sorted(names)]
 
 
-def _mapping_in(folder: str, names: tuple[str, ...], open_file: OpenFile) -> dict[str, object] | None:
-    for name in names:
-        source = open_file(posixpath.join(folder, name))
-        if source is not None:
-            return values_in(source)
-    return None
+def _mapping_in(
+    folder: str, names: tuple[str, ...], open_file: OpenFile
+) -> tuple[dict[str, object] | None, YamlNode | None]:
+    """The mapping that the first of these files holds, as templates see it, and as it is written.
 
-
-def values_in(source: Source) -> dict[str, object] | None:
-    """The mapping that a file holds, as templates see it; None where it cannot be read."""
+    None where it cannot be read.
+    """
+    source = next((source for name in names if (source := open_file(posixpath.join(folder, name))) is not None), None)
+    if source is None:
+        return None, None
+    first = next(documents(source), None)
+    if not isinstance(first, Document):
+        return ({} if first is None else None), None
     try:
-        found = from_yaml(source.text)
+        found = data_of(first.root)
     except TemplateProblem:
-        return None
-    return found if isinstance(found, dict) else {}
+        return None, None
+    return (found, first.root) if isinstance(found, dict) else ({}, None)
 
 
 def _list(value: object) -> list[object]:
@@ -208,9 +254,13 @@ def _is_enabled(dependency: dict[str, object], values: dict[str, object]) -> boo
     return not set_tags or any(tag is True for tag in set_tags)
 
 
-def _lay_together(chart: Chart, given: dict[str, object]) -> None:
-    """Lays what the parent gives over the chart's own values, and hands on to the charts below."""
+def _lay_together(chart: Chart, given: dict[str, object], above: list[Layer]) -> None:
+    """Lays what the parent gives over the chart's own values, and hands on to the charts below.
+
+    `above` are the layers of what is given.
+    """
     chart.values = _over(given, chart.values, 0)
+    chart.layers = [*above, *chart.layers]
     shared = chart.values.get("global")
     for subchart in chart.subcharts:
         section = chart.values.get(subchart.name)
@@ -218,8 +268,11 @@ def _lay_together(chart: Chart, given: dict[str, object]) -> None:
         if isinstance(shared, dict):
             own = handed.get("global")
             handed["global"] = _over(shared, own if isinstance(own, dict) else {}, 0)
-        _lay_together(subchart, handed)
+        handed_layers = [seen for layer in chart.layers for seen in layer.seen_from(subchart.name)]
+        _lay_together(subchart, handed, handed_layers)
         chart.values[subchart.name] = subchart.values
+        own = subchart.layers[len(handed_layers) :]
+        chart.layers += [Layer(layer.root, layer.above, (subchart.name, *layer.at)) for layer in own]
 
 
 def _over(upper: dict[str, object], lower: dict[str, object], depth: int) -> dict[str, object]:
@@ -303,7 +356,7 @@ def render_chart(
                     release.unread.append(_unread(source, error.at, error.reason))
                     continue
             for rendering in renderings:
-                _add_documents(rendering, source, release, partial(matters, source.path))
+                _add_documents(rendering, source, each, release, partial(matters, source.path))
     left.steps += max(budget.steps, 0)
     left.characters += max(budget.characters, 0)
     return release
@@ -332,7 +385,7 @@ def _definitions(
             if other is None or other in seen or depth > _DEEPEST_CHART:
                 continue
             seen.add(other)
-            add_beside(other, _mapping_in(other, CHART_NAMES, open_file) or {}, depth + 1)
+            add_beside(other, _mapping_in(other, CHART_NAMES, open_file)[0] or {}, depth + 1)
             files = list_files(posixpath.join(other, TEMPLATES))[:_MOST_FILES]
             add([s for file in files if file.endswith(_SUFFIXES) and (s := open_file(file)) is not None])
 
@@ -388,9 +441,12 @@ def _dot(top: Chart, chart: Chart, source: Source, open_file: OpenFile) -> dict[
     }
 
 
-def _add_documents(rendering: Rendering, source: Source, release: Release, matters: Callable[[str], bool]) -> None:
+def _add_documents(
+    rendering: Rendering, source: Source, chart: Chart, release: Release, matters: Callable[[str], bool]
+) -> None:
     text, gaps = settled(rendering.text)
-    for found in rendered_documents(source, text, rendering.places, gaps, matters):
+    find = Provenance(rendering.text, rendering.pieces, chart.node_at).place
+    for found in rendered_documents(source, text, rendering.places, gaps, find, matters):
         if isinstance(found, Document):
             release.documents.append(Rendered(found, rendering.gated))
         elif not rendering.gated:

@@ -627,6 +627,8 @@ def _set_images(node: Node, resources: list[Resource]) -> None:
         if not name:
             continue
         for resource in resources:
+            if not resource.changed and name[0] not in resource.node.document.text:
+                continue  # as in most: no need to look for its containers
             changed = rewritten(resource.node, _image_setter(name[0], entry))
             if changed is not None:
                 resource.node, resource.changed = changed, True

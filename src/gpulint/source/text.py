@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from bisect import bisect_right
+from collections.abc import Callable
 
 # UTF-32's little-endian mark starts with UTF-16's: the longer one comes first.
 _MARKS = (
@@ -25,17 +26,22 @@ class NotText(ValueError):  # noqa: N818 - what the bytes are, as a caller reads
         self.line = line
 
 
+def encoding_of(data: bytes) -> tuple[str, bytes]:
+    """The encoding of a file and its byte order mark: UTF-8, or what the mark says."""
+    if data[:1] in _FIRST_OF_MARKS:
+        for mark, name in _MARKS:
+            if data.startswith(mark):
+                return name, mark
+    return "utf-8", b""
+
+
 def decode(data: bytes) -> str:
     """The text of a file: UTF-8, or UTF-16/32 with a byte order mark; the mark itself is dropped.
 
     Raises NotText for binary content and for bytes that are not valid in the encoding.
     """
-    encoding, mark_length = "utf-8", 0
-    if data[:1] in _FIRST_OF_MARKS:
-        for mark, name in _MARKS:
-            if data.startswith(mark):
-                encoding, mark_length = name, len(mark)
-                break
+    encoding, mark = encoding_of(data)
+    mark_length = len(mark)
     try:
         text = data[mark_length:].decode(encoding) if mark_length else data.decode()
     except UnicodeDecodeError as error:
@@ -49,13 +55,17 @@ def decode(data: bytes) -> str:
 
 
 class Source:
-    """One file: `path` (relative to the project, POSIX) and its text, with a line index made on first use."""
+    """One file: `path` (relative to the project, POSIX) and its text, with a line index made on first use.
 
-    __slots__ = ("_line_starts", "path", "text")
+    `layout` is what fixes keep of it: the documents as they are written.
+    """
+
+    __slots__ = ("_line_starts", "layout", "path", "text")
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
+        self.layout: object = None
         self._line_starts: list[int] | None = None
 
     def line_starts(self) -> list[int]:
@@ -138,5 +148,35 @@ class Place:
     def sort_key(self) -> tuple[str, int, int]:
         return self.source.path, self.start, self.end
 
+    def origin(self) -> Place:
+        """Where somebody wrote what stands here: in this place, unless a template took it from elsewhere."""
+        return self
+
     def __repr__(self) -> str:
         return f"<Place {self.source.path}:{self.line} {self.text()[:40]!r}>"
+
+
+class WrittenPlace(Place):
+    """The place in a template of something that it writes. `find` gives the place of the values that a span is from.
+
+    `spans` are those of what is written, the first of which that is from values has its place there.
+    """
+
+    __slots__ = ("find", "spans")
+
+    def __init__(
+        self,
+        place: tuple[Source, int, int, NodePath | None],
+        find: Callable[[int, int], Place | None],
+        spans: tuple[tuple[int, int], ...],
+    ) -> None:
+        super().__init__(*place)
+        self.find = find
+        self.spans = spans
+
+    def origin(self) -> Place:
+        for span in self.spans:
+            found = self.find(*span)
+            if found is not None:
+                return found
+        return self

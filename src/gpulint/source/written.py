@@ -28,7 +28,8 @@ class _Written(Document):
 
     def place(self, start: int, end: int, path: NodePath | None) -> Place:
         found = self.node.fragment(*self.script.origin(self.start + start, self.start + end))
-        return Place(self.source, found.start, found.end, path)
+        found.path = path
+        return found
 
 
 def written_documents(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import yaml
@@ -18,12 +19,13 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from gpulint.source.scalars import NULLS, Scalar, character_offsets, resolve_plain
 from gpulint.source.templates import template_mark
-from gpulint.source.text import NodePath, Place, Source
+from gpulint.source.text import NodePath, Place, Source, WrittenPlace
 
 # A marker at the start of a line ends a document wherever it stands, even inside a block scalar
 # (YAML 1.2.2, 9.1.2 and rule c-forbidden), so cutting there is exact. `...` ends one, `---` begins the next,
 # directives belong to the `---` after them.
-_MARKER = re.compile(r"^\ufeff?(?:---(?=\s|\Z)|\.\.\.(?=\s|\Z)|%(?:YAML|TAG)[ \t])", re.MULTILINE)
+# That it begins with the line break, which is looked for much faster than `^`, takes one in front of the text.
+_MARKER = re.compile(r"\n\ufeff?(---(?=\s|\Z)|\.\.\.(?=\s|\Z)|%(?:YAML|TAG)[ \t])")
 # The reference parser needs about 2 ms per KB: a larger document that libyaml refuses is reported as libyaml sees it.
 _REFERENCE_LIMIT_CHARS = 300_000
 # For documents that are refused; compiled when there is one.
@@ -37,6 +39,8 @@ _DEEPEST_DATA = 200
 _RESOLVED_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
 Kind = Literal["mapping", "sequence", "scalar"]
+# Gives the place of the values that a span of a rendered text is from, None where it is from the template itself.
+Find = Callable[[int, int], Place | None]
 
 
 class Problem:
@@ -225,7 +229,11 @@ class Node:
         # An alias stands for a node above its key.
         if end < start or "\n" in self.document.text[start:end]:
             return self.key_place
-        return self.document.place(start, end, self.path)
+        place = self.document.place(start, end, self.path)
+        if isinstance(place, WrittenPlace) and self.document.find is not None:
+            # Where a template writes only the value, that is what the entry says.
+            place.spans = (*place.spans, (self.raw.start_mark.index, end))
+        return place
 
     def fragment(self, start: int, end: int) -> Place:
         """The place of `value[start:end]` inside a scalar: a flag inside `sh -c "…"` or a folded block."""
@@ -262,7 +270,8 @@ class Node:
         offsets = array("i", map(outer.locate, characters))
         ends = array("i", [outer.locate_end(offset + 1) for offset in characters]) if outer.ends is not None else None
         gaps = [0] if outer.gaps_in(self) else [] if outer.gaps is not None else None
-        return Document(outer.source, outer.index, text, offsets, roots[0], self.path, ends, gaps)
+        inner = partial(_found_inside, outer.find, characters) if outer.find is not None else None
+        return Document(outer.source, outer.index, text, offsets, roots[0], self.path, ends, gaps, inner)
 
     def data(self, budget: int = 100_000) -> Any:  # noqa: ANN401
         """The node as plain dictionaries, lists and scalars, for a JSON Schema.
@@ -292,10 +301,11 @@ class Document:
 
     `offsets` is the offset of the text's first character, or one offset per character for a document inside a scalar.
     Where a template wrote the text, `ends` says for each character up to where in the file that stands which wrote it,
-    and `gaps` at which characters something is left out that is not known; both are None for text as it is written.
+    `gaps` at which characters something is left out that is not known, and `find` from which values a span is; all are
+    None for text as it is written.
     """
 
-    __slots__ = ("_characters", "_path", "_raw", "ends", "gaps", "index", "offsets", "source", "text")
+    __slots__ = ("_characters", "_path", "_raw", "ends", "find", "gaps", "index", "offsets", "source", "text")
 
     def __init__(
         self,
@@ -307,6 +317,7 @@ class Document:
         path: NodePath | None = None,
         ends: Sequence[int] | None = None,
         gaps: list[int] | None = None,
+        find: Find | None = None,
     ) -> None:
         self.source = source
         self.index = index
@@ -314,6 +325,7 @@ class Document:
         self.offsets = offsets
         self.ends = ends
         self.gaps = gaps
+        self.find = find
         self._raw = root
         self._path = path
         self._characters: dict[int, list[int]] = {}
@@ -347,7 +359,10 @@ class Document:
         if isinstance(self.offsets, int):
             return Place(self.source, self.offsets + start, self.offsets + end, path)
         first = self.locate(start)
-        return Place(self.source, first, max(first, self.locate_end(end)) if end > start else first, path)
+        last = max(first, self.locate_end(end)) if end > start else first
+        if self.find is None or end <= start:
+            return Place(self.source, first, last, path)
+        return WrittenPlace((self.source, first, last, path), self.find, ((start, end),))
 
     def key_place(self, raw: Any, path: NodePath | None) -> Place:  # noqa: ANN401
         """The span of a key."""
@@ -367,9 +382,12 @@ class Document:
             self._characters[id(raw)] = offsets
         return offsets
 
-    def duplicate_keys(self) -> list[tuple[str, Place, Place]]:
-        """Keys that occur twice in one mapping, anywhere in the document: (key, later place, earlier place)."""
-        found: list[tuple[str, Place, Place]] = []
+    def duplicate_keys(self) -> list[tuple[str, Place, Place, bool]]:
+        """Keys that occur twice in one mapping, anywhere in the document: (key, later place, earlier place, same).
+
+        `same` says that both have one value; of mappings and sequences it is not said.
+        """
+        found: list[tuple[str, Place, Place, bool]] = []
         aliases = "&" in self.text
         seen: set[int] = set()
         stack: list[tuple[Any, NodePath | None]] = [(self._raw, self._path)]
@@ -395,18 +413,27 @@ class Document:
         found.sort(key=lambda duplicate: duplicate[1].start)
         return found
 
-    def _repeated(self, raw: Any, path: NodePath | None) -> list[tuple[str, Place, Place]]:  # noqa: ANN401
+    def _repeated(self, raw: Any, path: NodePath | None) -> list[tuple[str, Place, Place, bool]]:  # noqa: ANN401
         found = []
         first: dict[str, Any] = {}
-        for key, _ in raw.value:
+        values: dict[str, Any] = {}
+        for key, value in raw.value:
             if key.id != "scalar" or key.value == "<<":
                 continue
             name = key.value
             if name in first:
                 here = (path, name)
-                found.append((name, self.key_place(key, here), self.key_place(first[name], here)))
-            first[name] = key
+                same = _same_scalar(value, values[name])
+                found.append((name, self.key_place(key, here), self.key_place(first[name], here), same))
+            first[name], values[name] = key, value
         return found
+
+
+def _same_scalar(one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Whether two nodes are scalars that are read alike."""
+    if one.id != "scalar" or other.id != "scalar" or one.tag != other.tag or one.value != other.value:
+        return False
+    return (one.style in (None, "")) == (other.style in (None, ""))
 
 
 def documents(source: Source, matters: Callable[[str], bool] | None = None) -> Iterator[Document | Template | Problem]:
@@ -446,12 +473,13 @@ def rendered_documents(
     text: str,
     places: Callable[[int, int], tuple[Sequence[int], Sequence[int]]],
     gaps: list[int],
+    find: Find,
     matters: Callable[[str], bool],
 ) -> Iterator[Document | Template]:
     """The documents of a text that a template in `source` wrote.
 
-    `places` gives for a part of it the `offsets` and `ends` of a Document, and `gaps` are its own. `matters` decides
-    from a document's text whether it is parsed at all.
+    `places` gives for a part of it the `offsets` and `ends` of a Document; `gaps` and `find` are its own. `matters`
+    decides from a document's text whether it is parsed at all.
     """
     for index, (first, last) in enumerate(_cuts(text)):
         part = text[first:last]
@@ -473,7 +501,15 @@ def rendered_documents(
         starts, ends = places(first, last)
         for root in roots:
             if root.id != "scalar" or root.value:
-                yield Document(source, index, part, starts, root, None, ends, own)
+                yield Document(source, index, part, starts, root, None, ends, own, partial(_found_from, find, first))
+
+
+def _found_from(find: Find, first: int, start: int, end: int) -> Place | None:
+    return find(first + start, first + end)
+
+
+def _found_inside(find: Find, characters: Sequence[int], start: int, end: int) -> Place | None:
+    return find(characters[start], characters[end - 1] + 1)
 
 
 def _cuts(text: str) -> list[tuple[int, int]]:
@@ -481,8 +517,8 @@ def _cuts(text: str) -> list[tuple[int, int]]:
     # libyaml passes over a byte order mark without counting it: no document begins with one.
     starts = [int(text.startswith("\ufeff"))]
     directives: int | None = None
-    for match in _MARKER.finditer(text) if "---" in text or "..." in text or "%" in text else ():
-        at = match.start() + (text[match.start()] == "\ufeff")
+    for match in _MARKER.finditer("\n" + text) if "---" in text or "..." in text or "%" in text else ():
+        at = match.start(1) - 1
         marker = text[at : at + 3]
         if marker == "...":
             directives = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpulint.engines.flags import engines_with, load
-from gpulint.finding import Evidence, Finding
-from gpulint.model.engine import Engine
+from gpulint.finding import Evidence, Finding, Fix
+from gpulint.model.engine import Engine, WrongFlag
 from gpulint.rules import rule
+from gpulint.source.edits import ReplaceText
+from gpulint.source.text import Place
 
 _CLOSE = 0.85
 
@@ -33,4 +35,14 @@ def check(engine: Engine) -> Iterator[Finding]:
             message=f"{flag.name} is no flag of {engine.label}; {close[0]} comes closest. {_ENDS}",
             help=f"Write {close[0]}, if that was meant.",
             evidence=[Evidence("version", engine.version_text, image.place if image is not None else None)],
+            fix=_fix(flag, close[0]),
         )
+
+
+def _fix(flag: WrongFlag, meant: str) -> Fix | None:
+    source = flag.place.source
+    at = source.text.find(flag.name, flag.place.start, flag.place.end)
+    if at < 0 or not meant.startswith("--"):
+        return None
+    place = Place(source, at, at + len(flag.name), flag.place.path)
+    return Fix(f"Write {meant}", [ReplaceText(place, flag.name, meant)], safe=False)

@@ -24,7 +24,8 @@ def check(project: Project) -> Iterator[Finding]:
     overlaid = {id(workload.ref) for workload in project.workloads if workload.overlay is not None}
     for service in project.services:
         variable = _VARIABLES.get((service.ref.name or "").lower())
-        if variable is None:
+        # Kubernetes sets the variables for Services with an address alone.
+        if variable is None or service.headless or (service.type is not None and service.type.value == "ExternalName"):
             continue
         reader = next(
             (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.signals import named, scales_gpus, short_name, target_name
+from gpulint.source.edits import RemoveEntry, SetEntry
 
 
 @rule("activation-above-target")
@@ -28,12 +29,13 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 place=activation.place,
                 message=(
                     f"{named(scaler)} leaves {target_name(scaler)} at 0 replicas until {short_name(metric)} is above "
-                    f"{activation.value:g}, which is work for {activation.value / target.value:.2g} replicas. Up to "
+                    f"{activation.value:g}, which is work for {_replicas(activation.value / target.value)}. Up to "
                     "there every request waits for a model that nobody loads, and running replicas are taken away "
                     "under it."
                 ),
                 help='Set `activationThreshold: "0"`: the first request then wakes the model.',
                 evidence=evidence,
+                fix=Fix("Set it to 0", [SetEntry(activation.place, activation.key_place.text(), "0")], safe=False),
             )
         elif low is not None and low > 0:
             yield Finding(
@@ -46,4 +48,9 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 help="Remove it; the target is the threshold.",
                 evidence=evidence,
                 level="info",
+                fix=Fix(f"Remove {activation.key_place.text()}", [RemoveEntry(activation.key_place)], by_object=True),
             )
+
+
+def _replicas(number: float) -> str:
+    return "a whole replica" if number == 1 else f"{number:.2g} replicas"

@@ -41,7 +41,7 @@ def check(alias: MetricAlias) -> Iterator[Finding]:
             evidence=evidence,
             level="error",
         )
-    elif not has_matchers and not has_groups:
+    elif not has_matchers and not has_groups and not _keeps_object(alias, served):
         yield Finding(
             place=_place(served),
             message=(
@@ -52,6 +52,15 @@ def check(alias: MetricAlias) -> Iterator[Finding]:
             help=remedy,
             evidence=evidence,
         )
+
+
+def _keeps_object(alias: MetricAlias, served: Expression) -> bool:
+    """Whether the labels that stand for the object are written out: the adapter picks the value by them.
+
+    Source: kubernetes-sigs/prometheus-adapter pkg/custom-provider/provider.go, GetMetricByName.
+    """
+    labels = served.query.selectors[0].aggregations if served.query is not None else ()
+    return bool(alias.labels) and bool(labels) and alias.labels <= set(labels[-1].by or ())
 
 
 def _place(expression: Expression) -> Place:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.metrics.promql import Query, Selector
 from gpulint.metrics.table import Meaning, lookup, meaning_of_alias
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.queries import has, is_fixed, most_replicas, promql, values
 from gpulint.rules.signals import keeps_unit, named, scales_gpus, target_name
+from gpulint.source.edits import SetEntry
 
 _AVERAGES = frozenset({"avg", "max", "min", "quantile"})
 # What such a metric counts or times for each replica: not numbers that some controller computed for the whole.
@@ -66,6 +67,11 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 Evidence("target", target, metric.threshold.place),
             ],
             level=level,
+            fix=Fix(
+                "Set metricType: Value", [SetEntry(metric.threshold.place, "metricType", "Value", up=1)], safe=False
+            )
+            if scaler.ref.kind == "ScaledObject"
+            else None,
         )
 
 

@@ -60,7 +60,8 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
             level="info" if beside else None,
         )
         low = _low_target(metric)
-        if low is not None and metric.threshold is not None:
+        decodes = workload is None or bool(workload.engines)
+        if low is not None and metric.threshold is not None and decodes:
             yield Finding(
                 place=metric.threshold.place,
                 message=(

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.metrics.table import Metric, lookup
 from gpulint.model.engine import Engine, Version
 from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.queries import ENGINES, Use, by_engine, uses
+from gpulint.source.edits import ReplaceText
 
 # An engine counts as the one that is watched if its file is no further away than this many folders.
 _NEAR = 2
@@ -24,11 +25,21 @@ class Verdict(NamedTuple):
     text: str
     level: Level
     engine: Engine | None
+    short: str = ""
+
+
+class Stale(NamedTuple):
+    """A metric of a dashboard's panel that no version of today has."""
+
+    use: Use
+    row: Metric
+    verdict: Verdict
 
 
 @rule("metric-not-in-engine-version")
 def check(project: Project) -> Iterator[Finding]:
     all_engines = [engine for workload in project.workloads for engine in workload.engines]
+    shown: dict[tuple[int, str, bool], list[Stale]] = {}
     for use in uses(project):
         row = lookup(use.name)
         if row is None or row.engine not in ENGINES or not _is_spelled_so(use, row):
@@ -42,6 +53,10 @@ def check(project: Project) -> Iterator[Finding]:
         verdict = _verdict(row, [engine for engine in own if engine.name == row.engine], use)
         if verdict is None:
             continue
+        if use.kind == "panel" and verdict.engine is None:
+            group = id(use.ref), use.place.source.path, _new_name(use, row) is not None
+            shown.setdefault(group, []).append(Stale(use, row, verdict))
+            continue
         evidence = [Evidence("metric", use.name, use.place)]
         if verdict.engine is not None:
             evidence.append(Evidence("engine", verdict.engine.label, verdict.engine.place))
@@ -52,7 +67,40 @@ def check(project: Project) -> Iterator[Finding]:
             evidence=evidence,
             ref=use.ref,
             level=verdict.level,
+            fix=_fix(use, row, _of_kind(all_engines, row)),
         )
+    for stale in shown.values():
+        yield _of_dashboard(stale, all_engines)
+
+
+def _of_dashboard(stale: list[Stale], engines: list[Engine]) -> Finding:
+    """One finding for all that are renamed in a dashboard, or all that are gone: it was made for another version."""
+    use, _, verdict = stale[0]
+    names = {each.use.name: each for each in reversed(stale)}
+    panels = dict.fromkeys(each.use.owner for each in stale)
+    if len(names) == 1:
+        more = f" and {len(panels) - 1} more read" if len(panels) > 1 else " reads"
+        first = f"{use.owner}{more} {use.name}, {verdict.text}"
+    else:
+        listed = ", ".join(f"{name} ({names[name].verdict.short})" for name in dict.fromkeys(e.use.name for e in stale))
+        who = f"{use.owner} and others of {use.ref.short} read" if len(panels) > 1 else f"{use.owner} reads"
+        first = f"{who} {len(names)} series that are gone: {listed}"
+    fixes = [(each, _fix(each.use, each.row, _of_kind(engines, each.row))) for each in stale]
+    titles = dict.fromkeys(fix.title for _, fix in fixes if fix is not None)
+    changes = [change for _, fix in fixes if fix is not None for change in fix.changes]
+    return Finding(
+        place=use.place,
+        message=f"{first}. {_effect(use)}",
+        help=" ".join(dict.fromkeys(_help(each.use, each.row, of=len(names) > 1) for each in stale)),
+        evidence=[Evidence(each.use.owner, each.use.name, each.use.place) for each in stale],
+        ref=use.ref,
+        level="info",
+        fix=Fix(", ".join(titles), changes, safe=all(fix is None or fix.safe for _, fix in fixes)) if changes else None,
+    )
+
+
+def _of_kind(engines: list[Engine], row: Metric) -> list[Engine]:
+    return [engine for engine in engines if engine.name == row.engine]
 
 
 def _is_spelled_so(use: Use, row: Metric) -> bool:
@@ -79,7 +127,7 @@ def _verdict(row: Metric, engines: list[Engine], use: Use) -> Verdict | None:
         since = f"{label} {row.removed}" if row.removed else label
         text = f"which {since} no longer has" if row.removed is None else f"which is gone since {since}"
         worst: Level = "info" if use.worst == "info" else "warning"
-        return Verdict(text, worst, None)
+        return Verdict(text, worst, None, f"since {since}" if row.removed else f"not in {label}")
     return None
 
 
@@ -110,6 +158,27 @@ def _display(row: Metric, engines: list[Engine]) -> str:
     return engines[0].display_name if engines else names.get(row.engine, row.engine)
 
 
+def _fix(use: Use, row: Metric, engines: list[Engine]) -> Fix | None:
+    """Writes the new name of a metric; safely where every engine of its kind in the project has it under that name.
+
+    What an HPA or an adapter's rule names, others name as well.
+    """
+    name = _new_name(use, row)
+    new = lookup(row.replacement) if row.replacement is not None else None
+    if name is None or new is None or use.kind in ("name", "adapter"):
+        return None
+    least = _tuple(new.introduced) if new.introduced is not None else ()
+    have = bool(engines) and all(engine.version is not None and engine.version >= least for engine in engines)
+    return Fix(f"Write {name}", [ReplaceText(place, use.name, name) for place in use.places], safe=have)
+
+
+def _new_name(use: Use, row: Metric) -> str | None:
+    """The new name of a metric that has only been renamed."""
+    if row.replacement is None or not row.rename or row.status == "current":
+        return None
+    return row.replacement + next((s for s in _SUFFIXES if use.name.endswith(s) and not row.name.endswith(s)), "")
+
+
 def _effect(use: Use) -> str:
     match use.kind:
         case "autoscaler":
@@ -126,17 +195,22 @@ def _effect(use: Use) -> str:
     return "A series that does not exist leaves a gap where a value should be."
 
 
-def _help(use: Use, row: Metric) -> str:
+def _help(use: Use, row: Metric, *, of: bool = False) -> str:
+    """What to read instead; `of` says instead of what, for a list."""
+    of_what = f" for {use.name}" if of else ""
     if row.status == "current":
         before = next((old.name for old in by_engine(row.engine) if old.rename and old.replacement == row.name), None)
         name = f"Write {before}, its name until then" if before is not None else "Use a metric that the version has"
         return f"{name}, or run {row.introduced} or later."
     if row.replacement is None:
+        if of:
+            return f"Nothing has taken the place of {use.name}."
         return "Look for another signal: there is no metric in its place."
-    suffix = next((s for s in _SUFFIXES if use.name.endswith(s) and not row.name.endswith(s)), "")
-    name = row.replacement + suffix
-    if row.rename:
-        return f"Write {name}: the same quantity under its new name."
+    new_name = _new_name(use, row)
+    if new_name is not None:
+        return f"Write {new_name}{of_what}: the same quantity under its new name."
+    if use.kind == "panel":
+        return f"Look at {_exported(row.replacement)}{of_what or ' instead'}; it is another quantity."
     return f"Look at {_exported(row.replacement)} instead; it is another quantity, so choose its target anew."
 
 

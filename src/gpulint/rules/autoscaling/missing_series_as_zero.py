@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.queries import is_fixed, place_in, promql
 from gpulint.rules.signals import named, scales_gpus, short_name, target_name
+from gpulint.source.edits import SetEntry
 
 
 @rule("missing-series-as-zero")
@@ -35,4 +36,11 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
             Evidence("fallback", scaler.fallback.text(), scaler.fallback),
             Evidence("metric", names, metric.missing_place or place_in(metric)),
         ],
+        fix=Fix(
+            'Set ignoreNullValues: "false"',
+            [SetEntry(each.place, "ignoreNullValues", "false", quoted=True) for each in blind],
+            safe=False,
+        )
+        if scaler.ref.kind == "ScaledObject"
+        else None,
     )

@@ -9,6 +9,7 @@ from gpulint.metrics.promql import Query, Selector
 from gpulint.metrics.table import Metric, lookup
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.monitoring import MetricAlias
+from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.advice import scale_on_load
 from gpulint.rules.queries import has, is_fixed, promql
@@ -27,10 +28,15 @@ _SUFFIXES = ("_bucket", "_sum", "_count")
 
 
 @rule("raw-counter-autoscaling")
-def check(item: Autoscaler | MetricAlias) -> Iterator[Finding]:
-    if isinstance(item, MetricAlias):
-        yield from _served(item)
-        return
+def check(project: Project) -> Iterator[Finding]:
+    for scaler in project.autoscalers:
+        yield from _scaled_on(scaler)
+    users = {metric.name: scaler for scaler in project.autoscalers for metric in scaler.metrics}
+    for alias in project.aliases:
+        yield from _served(alias, users.get(alias.name.value))
+
+
+def _scaled_on(item: Autoscaler) -> Iterator[Finding]:
     if not scales_gpus(item) or is_fixed(item):
         return
     for metric, query in promql(item):
@@ -47,15 +53,20 @@ def check(item: Autoscaler | MetricAlias) -> Iterator[Finding]:
             ),
             help=f"Take its rate, `rate({selector.name}{{…}}[2m])` inside the aggregation. {scale_on_load(item)}",
             evidence=[Evidence("metric", selector.name, metric.place_of(selector)), Evidence("type", row.type)],
+            ref=item.ref,
         )
 
 
-def _served(alias: MetricAlias) -> Iterator[Finding]:
+def _served(alias: MetricAlias, user: Autoscaler | None) -> Iterator[Finding]:
+    """An error where an autoscaler reads it: others look at a counter of an adapter, and take its rate themselves."""
     expression = alias.served
     found = _raw(expression.query) if expression is not None and expression.query is not None else None
     if expression is None or found is None:
         return
     selector, row = found
+    evidence = [Evidence("metric", selector.name, expression.place_of(selector)), Evidence("type", row.type)]
+    if user is not None:
+        evidence.append(Evidence("read by", named(user), user.place))
     yield Finding(
         place=expression.place_of(selector),
         message=(
@@ -65,7 +76,9 @@ def _served(alias: MetricAlias) -> Iterator[Finding]:
         help=(
             f"Serve its rate: `sum(rate(<<.Series>>{{<<.LabelMatchers>>}}[2m])) by (<<.GroupBy>>)` for {selector.name}."
         ),
-        evidence=[Evidence("metric", selector.name, expression.place_of(selector)), Evidence("type", row.type)],
+        evidence=evidence,
+        level=None if user is not None else "warning",
+        ref=alias.ref,
     )
 
 

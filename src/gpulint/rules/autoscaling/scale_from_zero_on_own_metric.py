@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.metrics.table import lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.rules import rule
 from gpulint.rules.queries import ENGINES, has, place_in
 from gpulint.rules.signals import may_hold_gpus, named, short_name, target_name
+from gpulint.source.edits import ReplaceText
 
 # Whose metrics come with the pods themselves and which nothing in front of these pods keeps alive.
 _KINDS = frozenset({"ScaledObject", "HorizontalPodAutoscaler", "InferenceService"})
@@ -51,6 +52,9 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
             Evidence("metric", names, place_in(metric)),
             Evidence("fewest replicas", 0, zero.place if written and zero is not None else None),
         ],
+        fix=Fix("Keep one replica", [ReplaceText(low.place, "0", "1")], safe=False)
+        if low is not None and low is zero
+        else None,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.metrics.table import Metric, lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.rules import rule
 from gpulint.rules.signals import is_summed, named, one_metric, target_name
+from gpulint.source.edits import ReplaceText
+from gpulint.source.text import Place
 
 
 @rule("target-unit-mismatch")
@@ -27,14 +29,16 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         if target > high:
             first = f"{named(scaler)} can never add replicas of {target_name(scaler)} on {row.name}"
             reason = f"the signal runs from {low:g} to {high:g} and its target is {target:g}"
-            remedy = f"{target / 100:g}" if high == 1 and target <= 100 else f"a value between {low:g} and {high:g}"
+            number = f"{target / 100:g}" if high == 1 and target <= 100 else None
+            remedy = number or f"a value between {low:g} and {high:g}"
         elif high == 100 and target < 1:
             level = "warning"
             first = f"{named(scaler)} adds replicas of {target_name(scaler)} whenever {row.name} is above {target:g}%"
             reason = f"the signal runs from 0 to 100 and its target is {target:g}"
-            remedy = f"{target * 100:g}"
+            remedy = number = f"{target * 100:g}"
         else:
             continue
+        place = metric.threshold.place
         yield Finding(
             place=metric.threshold.place,
             message=(
@@ -48,7 +52,12 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 Evidence("target", target, metric.threshold.place),
             ],
             level=level,
+            fix=Fix(f"Write {number}", [ReplaceText(place, _value_of(place), number)], safe=False) if number else None,
         )
+
+
+def _value_of(place: Place) -> str:
+    return place.text().strip("'\"")
 
 
 def _measured(metric: ScalingMetric) -> tuple[Metric, float] | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.metrics.table import Metric, lookup
 from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.queries import Use, by_engine, uses
+from gpulint.source.edits import ReplaceText
 
 # Prefixes that belong to one engine each, and how its names are spelled in Prometheus.
 _PREFIXES = {"vllm:": "vllm", "sglang:": "sglang", "lmdeploy:": "lmdeploy", "llamacpp:": "llamacpp", "tgi_": "tgi"}
@@ -50,7 +51,15 @@ def _finding(use: Use, meant: Metric, first: str, why: str) -> Finding:
         help=f"Write {meant.name}, and look whether it is there: `count({meant.name})` in Prometheus.",
         evidence=[Evidence("metric", use.name, use.place), Evidence("engine has", meant.name)],
         ref=use.ref,
+        fix=_fix(use, meant),
     )
+
+
+def _fix(use: Use, meant: Metric) -> Fix | None:
+    name = use.name.replace("_", ":", 1) if use.name.startswith(_WITHOUT_COLON) else meant.name
+    if name.endswith("_total") != use.name.endswith("_total") or name == use.name:
+        return None  # a counter's name, or its series'
+    return Fix(f"Write {name}", [ReplaceText(place, use.name, name) for place in use.places], safe=False)
 
 
 def _with_colon(use: Use) -> Metric | None:

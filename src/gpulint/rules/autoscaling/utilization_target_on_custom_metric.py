@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.autoscaler import Autoscaler
+from gpulint.model.values import Sourced
 from gpulint.rules import rule
 from gpulint.rules.queries import place_in
 from gpulint.rules.signals import named, scales_gpus, short_name
+from gpulint.source.edits import Change, ReplaceText, SetEntry
 
 _CUSTOM = frozenset({"Pods", "Object", "External", "prometheus", "gcp-stackdriver", "datadog"})
 _API_KINDS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "NIMService", "NIMPipeline"})
@@ -36,4 +38,18 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 else "Write `target: {type: AverageValue, averageValue: …}` in the metric's own unit."
             ),
             evidence=[Evidence("metric", short_name(metric), place_in(metric))],
+            fix=_fix(metric.threshold, by_keda),
         )
+
+
+def _fix(threshold: Sourced[float] | None, by_keda: bool) -> Fix | None:
+    """Whether the number is meant in the metric's own unit is not written."""
+    if threshold is None:
+        return None
+    changes: list[Change] = [SetEntry(threshold.place, "metricType", "AverageValue", up=1)]
+    if not by_keda:
+        changes = [
+            SetEntry(threshold.place, "type", "AverageValue"),
+            ReplaceText(threshold.key_place, "averageUtilization", "averageValue"),
+        ]
+    return Fix("Compare the number with the metric's mean over replicas, type AverageValue", changes, safe=False)

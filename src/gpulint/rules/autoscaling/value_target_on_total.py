@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.metrics.promql import Selector
 from gpulint.metrics.table import Meaning, lookup
 from gpulint.model.autoscaler import ScalingMetric
 from gpulint.model.monitoring import MetricAlias
 from gpulint.model.project import Project
+from gpulint.model.values import Sourced
 from gpulint.rules import rule
 from gpulint.rules.queries import ENGINES, is_fixed, outermost, place_in
 from gpulint.rules.signals import keeps_unit, named, scales_gpus, target_name
+from gpulint.source.edits import Change, ReplaceText, SetEntry
 from gpulint.source.text import Place
 
 _COUNTS = frozenset({Meaning.QUEUE, Meaning.RUNNING, Meaning.CONCURRENCY})
@@ -42,7 +44,21 @@ def check(project: Project) -> Iterator[Finding]:
                     Evidence("target", f"Value {target:g}", metric.threshold.place),
                 ],
                 ref=scaler.ref,
+                fix=_fix(scaler.ref.kind, metric.threshold),
             )
+
+
+def _fix(kind: str, threshold: Sourced[float]) -> Fix | None:
+    title = "Divide the total by the replicas: type AverageValue"
+    if kind == "ScaledObject":
+        return Fix(title, [SetEntry(threshold.place, "metricType", "AverageValue", up=1)], safe=False)
+    if kind != "HorizontalPodAutoscaler":
+        return None
+    changes: list[Change] = [
+        SetEntry(threshold.place, "type", "AverageValue"),
+        ReplaceText(threshold.key_place, "value", "averageValue"),
+    ]
+    return Fix(title, changes, safe=False)
 
 
 def _help(metric: ScalingMetric) -> str:

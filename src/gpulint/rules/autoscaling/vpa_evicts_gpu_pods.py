@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.policies import VerticalAutoscaler
 from gpulint.rules import rule
 from gpulint.rules.signals import gpu_evidence, kind_of_device, serves
+from gpulint.source.edits import ReplaceText
 
 # Modes that change running pods. Source: kubernetes/autoscaler vertical-pod-autoscaler, docs/features.md.
 _EVICTING = frozenset({"Auto", "Recreate", "InPlaceOrRecreate"})
@@ -40,7 +41,7 @@ def check(vertical: VerticalAutoscaler) -> Iterator[Finding]:
     yield Finding(
         place=mode.place if mode is not None else vertical.target_place,
         message=(
-            f"VerticalPodAutoscaler {vertical.ref.name or '(unnamed)'} {said} evicts pods of {workload.ref} to change "
+            f"{vertical.ref.short} {said} evicts pods of {workload.ref} to change "
             f"their {resources}{in_place}. Each eviction costs the minutes of loading the model, and no amount of "
             f"{resources} changes what the {device} can serve.{both}"
         ),
@@ -52,4 +53,7 @@ def check(vertical: VerticalAutoscaler) -> Iterator[Finding]:
             Evidence("scales", str(workload.ref), workload.place),
             *gpu_evidence(workload),
         ],
+        fix=Fix('Set updateMode: "Off"', [ReplaceText(mode.place, mode.value, "Off")], safe=False)
+        if mode is not None
+        else None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
 from gpulint.model.engine import Engine
+from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.memory_words import model_name
 
@@ -16,7 +17,19 @@ _MARLIN_SINCE = {(8, 0): (0, 5, 1), (7, 5): (0, 14, 0)}
 
 
 @rule("fp8-without-fp8-units")
-def check(engine: Engine) -> Iterator[Finding]:
+def check(project: Project) -> Iterator[Finding]:
+    seen: set[tuple[str, str, str]] = set()
+    for workload in project.workloads:
+        for engine in workload.engines:
+            for finding in _of_engine(engine):
+                # A task may list one board several times, in different numbers.
+                key = (finding.place.source.path, str(engine.ref), finding.message)
+                if key not in seen:
+                    seen.add(key)
+                    yield finding
+
+
+def _of_engine(engine: Engine) -> Iterator[Finding]:
     placement = engine.container.pod.placement
     if engine.name not in ("vllm", "sglang") or placement is None or not placement.gpus or not engine.sole:
         return
@@ -37,6 +50,7 @@ def check(engine: Engine) -> Iterator[Finding]:
             Evidence("lands on", placement.why.value, placement.why.place),
         ],
         level=level,
+        ref=engine.ref,
     )
 
 

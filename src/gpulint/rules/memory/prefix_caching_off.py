@@ -26,5 +26,5 @@ def check(engine: Engine) -> Iterator[Finding]:
         "and KV cache once per request.",
         help=f"Leave it out, and see by {_HITS[engine.name]} how much is shared. Keep it off for benchmarks, or where "
         "tenants must not learn of each other's prompts by their timing.",
-        evidence=[Evidence(caching.spelled, True, caching.place)],
+        evidence=[Evidence("prefix caching", "off", caching.place)],
     )

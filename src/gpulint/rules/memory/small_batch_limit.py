@@ -8,12 +8,15 @@ from gpulint.finding import Evidence, Finding
 from gpulint.model.engine import Engine
 from gpulint.rules import rule
 from gpulint.rules.advice import signals
+from gpulint.rules.memory_words import predicted
 from gpulint.rules.serving_words import billions, generates, serves_on_whole_gpus, smallest_memory_mib
 
 _FEW = 4
 _LARGE_GPU_MIB = 40_000
 _LARGEST_BILLIONS = 40
 _LONG_CONTEXT = 65_536
+# So many times the limit must the KV cache hold in requests of full length, where that can be told.
+_ROOM = 4
 
 
 @rule("small-batch-limit")
@@ -28,6 +31,10 @@ def check(engine: Engine) -> Iterator[Finding]:
     if length is not None and not length.default and (length.value is None or length.value >= _LONG_CONTEXT):
         return
     if not serves_on_whole_gpus(engine) or not generates(engine):
+        return
+    server = predicted(engine)
+    requests_at_once = server.prediction.requests if server is not None and server.prediction is not None else None
+    if requests_at_once is not None and requests_at_once.likely < _ROOM * limit.value:
         return
     placement = engine.container.pod.placement
     watch = signals(engine.name, engine.version)

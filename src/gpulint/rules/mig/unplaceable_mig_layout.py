@@ -47,9 +47,12 @@ def check(layout: MigLayout) -> Iterator[Finding]:
     name, refusal = next(iter(refusals.items()))
     some = "" if len(refusals) == len(having) else " on one of the GPUs that its device-filter selects"
     on = name if len(refusals) == 1 else " or ".join(refusals)
+    reason = refusal.reason.split("; ")[0]  # the first of several says enough
+    if reason.startswith("needs "):
+        reason = "it " + reason.replace(", ", ", but ", 1)
     yield Finding(
         place=layout.place,
-        message=f"Configuration {layout.config} does not fit one {on}{some}: {refusal.reason}. It asks for {asked} on "
+        message=f"Configuration {layout.config} does not fit one {on}{some}: {reason}. It asks for {asked} on "
         f"each GPU. {ends}",
         help="Lower the counts, or give the GPUs different layouts by their `devices` lists: counts are for each GPU, "
         "not for the node. `nvidia-smi mig -lgipp` lists where an instance of each profile may start.",

@@ -8,11 +8,14 @@ from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.promql import Selector, meaning_of
 from gpulint.metrics.table import Meaning
 from gpulint.model.monitoring import Dashboard
+from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.alerts import matches
-from gpulint.rules.signals import ENGINE_MEANINGS
+from gpulint.rules.signals import ENGINE_MEANINGS, serves
 
 _SERVING = r"\bllms?\b|inference|serving|vllm|sglang|\btgi\b|triton|\bnim\b|model.?server"
+# A dashboard called after the exporter or the machines is meant for them.
+_HARDWARE = r"dcgm|exporter|nvidia|\bamd\b|\brocm\b|\bnodes?\b|hardware|health|driver|\bsmi\b"
 _TRAINING = r"train|slurm|notebook|jupyter|\bhpc\b|fine.?tun"
 # What GPUs, nodes and the cluster report of themselves; anything else may be a server's own measure of its load.
 _MACHINES = (
@@ -22,7 +25,23 @@ _MACHINES = (
 
 
 @rule("dashboard-gpu-util-only")
-def check(dashboard: Dashboard) -> Iterator[Finding]:
+def check(project: Project) -> Iterator[Finding]:
+    watched = [dashboard.place for dashboard in project.dashboards if _shows_load(dashboard)]
+    servers = [engine.place for workload in project.workloads if serves(workload) for engine in workload.engines]
+    for dashboard in project.dashboards:
+        alone = not any(project.of_one_repository(dashboard.place, place) for place in watched)
+        served = any(project.of_one_repository(dashboard.place, place) for place in servers)
+        yield from _judge(dashboard, stands_for_all=alone and served)
+
+
+def _shows_load(dashboard: Dashboard) -> bool:
+    expressions = [panel.expression for panel in dashboard.panels]
+    meanings = {m for e in expressions if e.query is not None for s in e.query.selectors for m in e.meanings(s)}
+    return bool(meanings & ENGINE_MEANINGS)
+
+
+def _judge(dashboard: Dashboard, *, stands_for_all: bool) -> Iterator[Finding]:
+    """A dashboard of the hardware is one among others, unless its words speak of serving or `stands_for_all`."""
     selectors = [
         (panel, selector)
         for panel in dashboard.panels
@@ -34,6 +53,8 @@ def check(dashboard: Dashboard) -> Iterator[Finding]:
     meanings = {meaning for panel, selector in selectors for meaning in panel.expression.meanings(selector)}
     if Meaning.GPU_UTILIZATION not in meanings or meanings & ENGINE_MEANINGS:
         return
+    if not matches(_SERVING, words) and (not stands_for_all or matches(_HARDWARE, words)):
+        return
     shown = next((panel, s) for panel, s in selectors if Meaning.GPU_UTILIZATION in panel.expression.meanings(s))
     memory = Meaning.GPU_MEMORY in meanings
     level: Level | None = "warning" if matches(_SERVING, words) and not memory else None
@@ -42,8 +63,9 @@ def check(dashboard: Dashboard) -> Iterator[Finding]:
         place=dashboard.place,
         message=(
             f"Dashboard {dashboard.title} shows GPU utilisation ({shown[1].name}) with {beside} and nothing of what "
-            "runs on the GPUs. It cannot tell a GPU with room from one whose KV cache is full, nor a fast server from "
-            "one that keeps the GPU busy."
+            f"runs on the GPUs{', which no other dashboard here shows either' if stands_for_all else ''}. "
+            "It cannot tell a GPU with room from one whose KV cache is full, nor a fast server from one that keeps the "
+            "GPU busy."
         ),
         help=(
             "Add panels for waiting and running requests, KV cache usage (vllm:kv_cache_usage_perc), tokens/s "

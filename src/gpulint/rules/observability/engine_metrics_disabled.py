@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.metrics.table import lookup
 from gpulint.model.autoscaler import Autoscaler, ScalingMetric
 from gpulint.model.engine import Engine
@@ -13,6 +13,7 @@ from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.expressions import title
 from gpulint.rules.signals import named
+from gpulint.source.edits import RemoveElement
 from gpulint.source.text import Place
 
 # An alert so many folders away is of another project that is checked in the same run.
@@ -51,6 +52,9 @@ def _finding(engine: Engine, who: str, metric: str, place: Place, level: Level) 
         evidence=[Evidence("relies on", metric, place)],
         level=level,
         ref=engine.ref,
+        fix=Fix(f"Remove {setting.spelled}", [RemoveElement(setting.place)], safe=False)
+        if setting.place is not None and setting.place.text().strip("'\"") == setting.spelled
+        else None,
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding, Level
 from gpulint.metrics.table import Meaning
-from gpulint.model.monitoring import Alert, MetricAlias, Panel, RecordingRule
+from gpulint.model.monitoring import Alert, Dashboard, Expression, MetricAlias, Panel, RecordingRule
 from gpulint.rules import rule
 from gpulint.rules.alerts import matches
 
-_TRAFFIC = r"bandwidth|copy|copies|controller|traffic|throughput|dram"
+_TRAFFIC = r"bandwidth|copy|copies|\bcpy\b|controller|traffic|throughput|dram"
 # Words that can only mean how much is in use.
 _AMOUNT = (
     r"mem(ory)?.?(in.?use|us(e|ed|age)\b|used|full|free|exhaust|pressure|left|remaining|bytes|alloc|capacity|leak)"
@@ -21,9 +21,19 @@ _LIKELY = r"mem(ory)?.?(util|high|low|percent|perc|pct)|(high|low|gpu).?(gpu)?.?
 
 
 @rule("mem-copy-util-as-memory-usage")
-def check(item: Alert | RecordingRule | MetricAlias | Panel) -> Iterator[Finding]:
+def check(item: Alert | RecordingRule | MetricAlias | Dashboard) -> Iterator[Finding]:
+    if isinstance(item, Dashboard):
+        shows_memory = any(_reads_memory(panel.expression) for panel in item.panels)
+        for panel in item.panels:
+            yield from _judge(panel, beside_memory=shows_memory)
+    else:
+        yield from _judge(item)
+
+
+def _judge(item: Alert | RecordingRule | MetricAlias | Panel, *, beside_memory: bool = False) -> Iterator[Finding]:
+    """What an item makes of the duty cycle; `beside_memory`: its dashboard shows memory in use as well."""
     query = item.expression.query
-    if query is None or any(Meaning.GPU_MEMORY in item.expression.meanings(selector) for selector in query.selectors):
+    if query is None or _reads_memory(item.expression):
         return
     selector = next((s for s in query.selectors if _is_duty_cycle(s.name)), None)
     if selector is None:
@@ -37,13 +47,16 @@ def check(item: Alert | RecordingRule | MetricAlias | Panel) -> Iterator[Finding
         if not matches(_AMOUNT, words) and not matches(_LIKELY, words):
             return
     elif not matches(_AMOUNT, words):
-        if not matches(_LIKELY, words):
+        if not matches(_LIKELY, words) or beside_memory:
             return
-        level = "warning"
+        level = "info" if isinstance(item, Panel) else "warning"
+    taken = f"takes {selector.name} for GPU memory in use"
+    if level == "info":
+        taken = f"shows {selector.name} under words that most take for GPU memory in use"
     yield Finding(
         place=item.expression.place_of(selector),
         message=(
-            f"{what} takes {selector.name} for GPU memory in use. It is the share of time in which memory was read or "
+            f"{what} {taken}. It is the share of time in which memory was read or "
             "written: it is low on a GPU whose memory is full of weights and cache that are not being read, and high "
             "on one with most of its memory free."
         ),
@@ -54,7 +67,13 @@ def check(item: Alert | RecordingRule | MetricAlias | Panel) -> Iterator[Finding
         ),
         evidence=[Evidence("read as", what, item.name.place if isinstance(item, MetricAlias) else item.place)],
         level=level,
+        ref=item.ref,
     )
+
+
+def _reads_memory(expression: Expression) -> bool:
+    selectors = expression.query.selectors if expression.query is not None else ()
+    return any(Meaning.GPU_MEMORY in expression.meanings(selector) for selector in selectors)
 
 
 def _is_duty_cycle(name: str | None) -> bool:

@@ -16,6 +16,8 @@ from gpulint.rules.signals import keeps_unit
 _COMMON = frozenset(
     {"model_name", "model", "namespace", "exported_namespace", "job", "service", "cluster", "modelName"}
 )
+# One of these has one value of the metric: a sum over it adds nothing up.
+_ONE = frozenset({"gpu", "uuid", "gpu_uuid", "pod", "exported_pod", "pod_name", "device", "engine", "minor_number"})
 _OF_ALL = frozenset({Meaning.KV_CACHE, Meaning.GPU_UTILIZATION, Meaning.MEMORY_BANDWIDTH})
 
 
@@ -56,6 +58,8 @@ def _is_summed(selector: Selector) -> bool:
     """Whether the first thing done to the value, that is no change of its unit, is a sum over all servers."""
     aggregation = selector.aggregation
     if aggregation is None or aggregation.op != "sum" or aggregation.without is not None or not keeps_unit(selector):
+        return False
+    if any(matcher.op == "=" and matcher.label.lower() in _ONE for matcher in selector.matchers):
         return False
     return set(aggregation.by or ()) <= _COMMON and selector.scale in (1, 100) and not selector.ratio_of
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.engine import Engine
-from gpulint.model.workload import PER_INSTANCE
+from gpulint.model.values import Setting
+from gpulint.model.workload import PER_INSTANCE, Container
 from gpulint.rules import rule
 from gpulint.rules.parallel import (
     devices,
@@ -20,6 +22,11 @@ from gpulint.rules.parallel import (
     ranks,
     spelled,
 )
+from gpulint.source.edits import ReplaceText
+from gpulint.source.text import Place
+
+# Sizes that divide the heads of about any model. One GPU is another plan, not a smaller size.
+_EVEN = (2, 4, 8)
 
 
 @rule("parallel-size-exceeds-gpus")
@@ -69,7 +76,24 @@ def check(engine: Engine) -> Iterator[Finding]:
             *evidence_of_gpus(container),
             *([Evidence("executor", "ray", engine.executor.place)] if ray and engine.executor is not None else []),
         ],
+        fix=_fix(settings[0], container) if len(settings) == 1 and not _over_the_group(engine) else None,
     )
+
+
+def _fix(size: Setting[int], container: Container) -> Fix | None:
+    """Lowers the one size to the GPUs that the same file asks for.
+
+    Where they stand in another file, which of the two is meant is not for one of them to say.
+    """
+    place, asked = size.place, gpus_asked(container)
+    if place is None or asked not in _EVEN or container.gpus[0].place.source is not place.source:
+        return None
+    written = re.search(r"\d+(?=[\"']?$)", place.text())
+    if written is None or size.value is None or int(written[0]) != size.value:
+        return None
+    start = place.start + written.start()
+    number = Place(place.source, start, start + len(written[0]), place.path)
+    return Fix(f"Set {size.spelled} to {asked}", [ReplaceText(number, written[0], str(asked))], safe=False)
 
 
 def _more_than_an_instance(engine: Engine, used: int) -> Finding:

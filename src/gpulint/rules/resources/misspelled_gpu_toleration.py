@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.workload import Workload
 from gpulint.rules import rule
+from gpulint.source.edits import ReplaceText
 
 _TAINT = "nvidia.com/gpu"
 _NEAR = 2
@@ -34,6 +35,7 @@ def check(workload: Workload) -> Iterator[Finding]:
                     Evidence("toleration", key.value, key.place),
                     Evidence("asks for", requests[0].resource, requests[0].key_place),
                 ],
+                fix=Fix(f"Write {_TAINT}", [ReplaceText(key.place, key.value, _TAINT)], safe=False),
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding
 from gpulint.model.workload import Container
 from gpulint.rules import rule
 from gpulint.rules.parallel import named
@@ -20,6 +20,8 @@ def check(container: Container) -> Iterator[Finding]:
     asked = [r for r in container.gpus if r.vendor == "nvidia" and (r.limit is not None or r.requested is not None)]
     if given is None or given.value is None or not asked:
         return
+    if _is_on_gke(container):
+        return
     value, request = given.value.strip(), asked[0]
     amount = request.limit or request.requested
     evidence = [
@@ -29,9 +31,7 @@ def check(container: Container) -> Iterator[Finding]:
     chosen = container.env.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None and chosen.value:
         evidence.append(Evidence(chosen.name, chosen.value, chosen.place))
-    hides = value.lower() in _NONE
-    level: Level = "error" if hides else "warning"
-    if hides:
+    if value.lower() in _NONE:
         what = f"{named(container)} asks for {request.resource} and hides every GPU from itself ({_VARIABLE}={value})"
         why = "The device plugin passes the GPUs that it allots in this variable, and what the pod writes wins"
     elif value.lower() == "all":
@@ -53,8 +53,15 @@ def check(container: Container) -> Iterator[Finding]:
     yield Finding(
         place=given.place,
         message=f"{what}. {why}.",
-        help=f"Remove {_VARIABLE} from the pod: the limit of {request.resource} is enough. With CDI the variable has "
-        "no effect at all. Until then neither the memory nor the utilisation of a GPU can be told apart by pod.",
+        help=f"Remove {_VARIABLE} from the pod: the limit of {request.resource} is enough. Where CDI injects the "
+        "devices, as the GPU Operator does by default from 25.10 on, the variable has no effect; elsewhere neither the "
+        "memory nor the utilisation of a GPU can be told apart by pod.",
         evidence=evidence,
-        level=level,
     )
+
+
+def _is_on_gke(container: Container) -> bool:
+    """Whether the pod goes to nodes of GKE, whose own device plugin hands out device files without the variable."""
+    pod = container.pod
+    why = pod.placement.why.value if pod.placement is not None else ""
+    return pod.compute_class is not None or why.startswith("cloud.google.com/")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.model.project import Project
+from gpulint.model.values import Sourced
 from gpulint.model.workload import Workload
 from gpulint.rules import rule
 from gpulint.rules.signals import serves
+from gpulint.source.edits import Change, ReplaceText, SetEntry
 
 if TYPE_CHECKING:
     from gpulint.model.cluster import NodePool
@@ -50,7 +52,7 @@ def _finding(pool: NodePool, exposed: list[Workload]) -> Finding:
     return Finding(
         place=policy.place if policy is not None else pool.place,
         message=(
-            f"NodePool {pool.ref.name} takes away GPU nodes that are underused{when}, not only empty ones ({how}). It "
+            f"{pool.ref.short} takes away GPU nodes that are underused{when}, not only empty ones ({how}). It "
             f"goes by what pods request, not by what they serve: pods with a loaded model{whose} are evicted, and load "
             "it again elsewhere for minutes."
         ),
@@ -61,7 +63,16 @@ def _finding(pool: NodePool, exposed: list[Workload]) -> Finding:
         evidence=evidence,
         level=level,
         ref=pool.ref,
+        fix=_fix(policy, pool) if policy is not None else None,
     )
+
+
+def _fix(policy: Sourced[str], pool: NodePool) -> Fix:
+    """Before v1 of the API this policy is refused without a delay."""
+    changes: list[Change] = [ReplaceText(policy.place, policy.value, _WHEN_EMPTY)]
+    if pool.consolidate_after_s is None:
+        changes.append(SetEntry(policy.place, "consolidateAfter", "15m"))
+    return Fix(f"Set consolidationPolicy: {_WHEN_EMPTY}", changes, safe=False)
 
 
 def _has_gpus(pool: NodePool) -> bool:

@@ -42,6 +42,8 @@ def _surging(
     device, written = kind_of_device(workload), rollout.max_surge
     quota = _quota(project, workload, replicas, surge if rollout.side_by_side is not None else 1)
     evidence = [Evidence(f"{device}s per replica", each, workload.place)]
+    if workload.overlay is not None:
+        evidence.append(Evidence("as it is in", workload.overlay))
     sources = [pool.place for pool in project.node_pools] + [each.place for each in project.compute_classes]
     on_demand = any(project.is_near(workload.place, source, _FAR_STEPS) for source in sources)
     then = "the new pod stays pending until the rollout fails at its progress deadline"

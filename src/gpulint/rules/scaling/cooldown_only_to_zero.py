@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.signals import named, scales_gpus, target_name
+from gpulint.source.edits import RemoveEntry
 
 _LONGEST_WINDOW_S = 3600
 
@@ -35,4 +36,8 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
             f"{window_s:g}, and leave cooldownPeriod out."
         ),
         evidence=[Evidence("minimum", low.value, low.place)],
+        # A longer one says what the window was to be: whoever reads that must set it.
+        fix=Fix(f"Remove {cooldown.key_place.text()}", [RemoveEntry(cooldown.key_place)], by_object=True)
+        if cooldown.value <= scaler.scale_down.default_s
+        else None,
     )

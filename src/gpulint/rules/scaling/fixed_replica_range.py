@@ -10,6 +10,8 @@ from gpulint.model.project import Project
 from gpulint.rules import rule
 from gpulint.rules.signals import gpu_evidence, named, scaled, scales_gpus, short_name
 
+_ALWAYS_SCALED = frozenset({"Model"})
+
 
 @rule("fixed-replica-range")
 def check(project: Project) -> Iterator[Finding]:
@@ -25,7 +27,10 @@ def _fixed(scaler: Autoscaler) -> Iterator[Finding]:
     if low is None or high is None or low != high.value or low < 1 or scaler.schedules:
         return
     # Without a target of its own it may be meant as a plain number of replicas.
+    # An operator's object that always scales itself has no other way to say a number (KubeAI).
     metric = next((metric for metric in scaler.metrics if metric.threshold is not None), None)
+    if scaler.ref.kind in _ALWAYS_SCALED:
+        return
     if metric is None or not scaler.actuates or not scaler.complete or not scales_gpus(scaler):
         return
     replicas = f"{low} replica{'s' if low != 1 else ''}"

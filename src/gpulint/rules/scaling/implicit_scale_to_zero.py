@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.signals import gpu_evidence, named, scaled, scales_gpus, slowest_start
+from gpulint.source.edits import SetEntry
 
 
 @rule("implicit-scale-to-zero")
@@ -47,4 +48,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         ),
         evidence=evidence,
         level=level,
+        fix=Fix("Keep one replica", [SetEntry(most.place, "minReplicaCount", "1")], safe=False)
+        if scaler.ref.kind == "ScaledObject" and (most := scaler.max_replicas) is not None
+        else None,
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.advice import before_scaling_down
 from gpulint.rules.signals import gpu_evidence, named, scales_gpus, slowest_start, target_name
+from gpulint.source.edits import SetEntry
 
 # Below this, a dip between two bursts of requests costs replicas. The API's own default is 300 s.
 # Source: Kubernetes, Horizontal Pod Autoscaling, "Stabilization window"; Google Cloud's guide to autoscaling inference.
 _SHORTEST_WINDOW_S = 60
 _DEFAULT_WINDOW_S = 300
+# The API takes no longer one.
+_WINDOW, _LONGEST_WINDOW_S = "stabilizationWindowSeconds", 3600
 
 
 @rule("scale-down-without-stabilization")
@@ -64,6 +67,9 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         ),
         evidence=evidence,
         level=level,
+        fix=Fix(f"Wait {longest:g} s", [SetEntry(window.place, _WINDOW, f"{longest:g}")], safe=False)
+        if level is None and scaler.scale_down.spelled == _WINDOW and longest <= _LONGEST_WINDOW_S
+        else None,
     )
 
 

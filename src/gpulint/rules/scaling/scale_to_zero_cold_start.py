@@ -23,10 +23,14 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     idle_s = idle.value if idle is not None else scaler.default_to_zero_after_s
     runs_engine = bool(scaler.workload.engines) if scaler.workload is not None else False
     runs_engine = runs_engine or any(is_of_an_engine(metric) for metric in scaler.metrics)
+    if probe is None and not runs_engine:
+        return  # nothing tells how long a start takes
     if probe is not None:
         start_s, start = probe.value, f"may take {probe.value:g} s, as its probe allows"
     else:
-        start_s, start = _QUICKEST_START_S if runs_engine else 0, "takes minutes for a language model"
+        start_s, start = _QUICKEST_START_S, "takes minutes for a language model"
+    if scaler.holds_requests and idle_s is None and probe is None:
+        return  # the platform's own way to have many models on few GPUs: it keeps the request and starts the server
     level: Level = "info"
     after = f" after {idle_s:g} s without load" if idle_s is not None else ""
     if idle_s is not None and idle_s < start_s:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding
+from gpulint.finding import Evidence, Finding, Fix
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.signals import gpu_evidence, named, scales_gpus
+from gpulint.source.edits import ReplaceText
 
 
 @rule("scale-to-zero-ignored")
@@ -30,4 +31,5 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         evidence=[Evidence("scales", str(workload.ref), workload.place), *gpu_evidence(workload)]
         if workload is not None
         else [],
+        fix=Fix("Write the minimum that holds", [ReplaceText(low.place, "0", "1")], by_object=True),
     )

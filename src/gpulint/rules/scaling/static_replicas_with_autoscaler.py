@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding, Fix, Level
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.values import Sourced
 from gpulint.model.workload import Workload
 from gpulint.rules import rule
 from gpulint.rules.signals import named, serves
+from gpulint.source.edits import RemoveEntry
 
 # Its webhook takes replicas or scaling, not both.
 # Source: kserve/kserve@aaac4e2 pkg/apis/serving/v1alpha2/llm_inference_service_validation.go, ValidateWorkloadScaling.
 _EITHER = "LLMInferenceService"
+
+# Helm compares the chart before and after alone for kinds that it does not know: what it did not change it leaves.
+# Source: helm/helm pkg/kube/client.go, createPatch.
+_MERGED_BY_HELM = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 
 
 @rule("static-replicas-with-autoscaler")
@@ -34,7 +39,9 @@ def check(workload: Workload) -> Iterator[Finding]:
         ):
             continue
         low, high = scaler.lowest, scaler.max_replicas
-        if high is not None and low is not None and high.value == low == replicas.value:
+        if high is not None and replicas.value >= high.value:
+            continue  # nothing is stopped: the manifest writes the most there may be
+        if workload.ref.kind not in _MERGED_BY_HELM and any(pod.of_chart for pod in workload.pods):
             continue
         level: Level | None = None
         if low is not None and replicas.value <= max(low, 1):
@@ -53,6 +60,7 @@ def check(workload: Workload) -> Iterator[Finding]:
             ),
             evidence=[Evidence("scaled by", named(scaler), scaler.place)],
             level=level,
+            fix=_without(replicas),
         )
         return
 
@@ -67,4 +75,9 @@ def _refused(workload: Workload, replicas: Sourced[int], scaler: Autoscaler) -> 
         help="Remove replicas to let scaling set the number, from its minReplicas on; or remove scaling.",
         evidence=[Evidence("scaling", named(scaler), scaler.place)],
         level="error",
+        fix=_without(replicas),
     )
+
+
+def _without(replicas: Sourced[int]) -> Fix:
+    return Fix("Remove replicas", [RemoveEntry(replicas.key_place)], safe=False)

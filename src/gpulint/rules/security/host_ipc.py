@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding
-from gpulint.model.workload import Workload
+from gpulint.model.workload import Container, Workload
 from gpulint.rules import rule
 from gpulint.rules.parallel import ranks
+
+# Shares of GPUs that nos makes by MPS. Source: nebuly-ai/nos docs, "Configuration: MPS".
+_NOS = "nvidia.com/gpu-"
 
 
 @rule("host-ipc")
@@ -16,7 +19,7 @@ def check(workload: Workload) -> Iterator[Finding]:
         return
     for pod in workload.pods:
         shared = next((each for each in pod.host_namespaces if each.value == "hostIPC"), None)
-        if shared is None or any(container.privileged for container in pod.containers):
+        if shared is None or any(container.privileged or _uses_mps(container) for container in pod.containers):
             continue
         engine = next((c.engine for c in pod.containers if c.engine is not None), None)
         alone = engine is not None and ranks(engine) == 1
@@ -32,3 +35,16 @@ def check(workload: Workload) -> Iterator[Finding]:
             "/dev/shm.",
             evidence=[Evidence("engine", engine.label, engine.place)] if engine is not None else [],
         )
+
+
+def _uses_mps(container: Container) -> bool:
+    """Whether it may be a client of MPS, which older versions and GKE's reach through the node's namespace.
+
+    Source: cloud.google.com/kubernetes-engine/docs/how-to/nvidia-mps-gpus.
+    """
+    placement = container.pod.placement
+    return (
+        any(request.shared or request.resource.startswith(_NOS) for request in container.gpus)
+        or (placement is not None and placement.shared)
+        or any(name.startswith("CUDA_MPS_") for name in container.env)
+    )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from gpulint.finding import Evidence, Finding
 from gpulint.model.engine import Engine
 from gpulint.rules import rule
-from gpulint.rules.memory_words import model_name
 
 
 @rule("unpinned-remote-code")
@@ -23,13 +22,16 @@ def check(engine: Engine) -> Iterator[Finding]:
     offline = engine.container.env.get("HF_HUB_OFFLINE")
     if offline is not None and offline.value == "1":
         return
-    model = model_name(engine) if name is not None else "whichever model it is given"
+    what = f"Whatever Python code the repository {name} holds at a start runs in {engine.label} of {engine.ref}"
+    if name is None:
+        what = f"The Python code of whichever model it is given runs in {engine.label} of {engine.ref}"
     yield Finding(
         place=trust.place,
-        message=f"Python code from the repository of {model} runs in {engine.label} of {engine.ref} at its newest "
-        f"state ({trust.spelled} without a revision). Whoever can push there runs code on the GPU node at the next "
-        "start, with the tokens and volumes of the pod.",
+        message=f"{what} ({trust.spelled} without a revision). Whoever can push to the model's repository runs code on "
+        "the GPU node at the next start, with the tokens and volumes of the server.",
         help="Leave the flag out: most architectures are part of the engine by now. Where the model needs it, pin the "
         "commit that was reviewed with --revision (vLLM for the code alone: --code-revision).",
         evidence=[Evidence("model", name, engine.model.place if engine.model is not None else None)] if name else [],
+        # A model that is not known may lie on a disk of one's own.
+        level=None if name is not None else "info",
     )

@@ -30,7 +30,8 @@ def check(project: Project) -> Iterator[Finding]:
                 continue
             labels = [f"{c.engine.label} in {c.ref}" for c, _ in servers if c.engine is not None]
             names = ", ".join(labels[:_MOST_NAMED]) + (" and others" if len(labels) > _MOST_NAMED else "")
-            takes = any(c.engine is not None and c.engine.name in _TAKES_MOST for c, _ in servers)
+            engines = {c.engine.name for c, _ in servers if c.engine is not None}
+            takes = not engines.isdisjoint(_TAKES_MOST)
             slicing = sharing.strategy == "time-slicing"
             level: Level = "warning" if takes or slicing else "info"
             what = (
@@ -44,9 +45,8 @@ def check(project: Project) -> Iterator[Finding]:
                 message=f"Each {sharing.resource.value} is handed out {replicas.value} times, also to {names}. {what}. "
                 "The utilisation of the card is that of all its pods together and tells nothing about one of them.",
                 help="Give model servers a GPU or a MIG slice of their own (a node group without sharing), or bound "
-                f"each one's memory to its share: --gpu-memory-utilization {0.9 / replicas.value:.2f} for vLLM, "
-                "--mem-fraction-static for SGLang, OLLAMA_MAX_LOADED_MODELS and OLLAMA_GPU_OVERHEAD for Ollama. Judge "
-                "a server by its own metrics: queue, KV cache, tokens/s.",
+                f"each one's memory to its share: {_bounds(engines, replicas.value)}. Judge a server by its own "
+                "metrics: queue, KV cache, tokens/s.",
                 evidence=[
                     Evidence("replicas", replicas.value, replicas.place),
                     *(Evidence(str(c.ref), f"{r.resource}: {r.count}", r.place) for c, r in servers),
@@ -54,6 +54,21 @@ def check(project: Project) -> Iterator[Finding]:
                 level=level,
                 ref=sharing.ref,
             )
+
+
+def _bounds(engines: set[str], replicas: int) -> str:
+    """How these engines are held to a share of the memory."""
+    share = f"{0.9 / replicas:.2f}"
+    known = {
+        "vllm": f"--gpu-memory-utilization {share} for vLLM",
+        "sglang": f"--mem-fraction-static {share} for SGLang",
+        "tgi": f"--cuda-memory-fraction {share} for TGI",
+        "ollama": "OLLAMA_MAX_LOADED_MODELS and OLLAMA_GPU_OVERHEAD for Ollama",
+        "llamacpp": "a model and a --ctx-size that fit into it for llama.cpp",
+    }
+    return (
+        ", ".join(text for name, text in known.items() if name in engines) or "a fraction of the memory, if it has one"
+    )
 
 
 def _keeps_to_share(container: Container, replicas: int) -> bool:

@@ -11,6 +11,7 @@ from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.monitoring import Alert, MetricAlias, Panel, RecordingRule
 from gpulint.model.project import Project
 from gpulint.rules import rule
+from gpulint.rules.sharing_words import belong
 from gpulint.rules.signals import GPU_MEANINGS
 from gpulint.source.text import Place
 
@@ -46,7 +47,7 @@ def check(project: Project) -> Iterator[Finding]:
         label = _label_of_pod(selector)
         if label is None:
             continue
-        sharing = next((s for s in sharings if project.of_one_repository(place, s.resource.place)), None)
+        sharing = next((s for s in sharings if belong(project, place, s)), None)
         if sharing is None:
             continue
         times = f"{sharing.replicas.value} times" if sharing.replicas is not None else "several times"

@@ -21,7 +21,7 @@ def check(config: DevicePluginConfig) -> Iterator[Finding]:
         yield Finding(
             place=replicas.place,
             message=f"The sharing of {sharing.resource.value} has replicas: {replicas.value}, and the device plugin "
-            "takes 2 or more. It refuses the configuration and does not start, so that the node advertises no GPU.",
+            "takes 2 or more. On a node with this configuration it ends at its start, and the node advertises no GPU.",
             help="Remove the resource from the sharing to hand out whole GPUs, or set replicas to 2 or more.",
             evidence=[Evidence("replicas", replicas.value, replicas.place)],
             ref=config.ref,

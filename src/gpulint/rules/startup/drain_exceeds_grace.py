@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpulint.finding import Evidence, Finding, Level
+from gpulint.finding import Evidence, Finding
 from gpulint.model.workload import Container
 from gpulint.rules import rule
 from gpulint.rules.parallel import named
@@ -28,7 +28,6 @@ def check(container: Container) -> Iterator[Finding]:
     parts = [f"its preStop hook sleeps {sleep_s:g} s"] if sleep is not None else []
     parts += [f"{drain.spelled} lets requests run for {drain_s:g} s"] if drain is not None else []
     written = " by default" if grace.default else ""
-    level: Level = "error" if sleep_s >= grace.value else "warning"
     place = drain.place if drain is not None else sleep.place if sleep is not None else None
     evidence = [Evidence("terminationGracePeriodSeconds", grace.value, grace.place)]
     evidence += [Evidence("preStop", f"sleep {sleep_s:g}", sleep.place)] if sleep is not None else []
@@ -41,5 +40,4 @@ def check(container: Container) -> Iterator[Finding]:
         help=f"Set terminationGracePeriodSeconds to {total_s + 15:g} or more: the hook, the time for running requests, "
         "and some seconds to end. It is an upper bound; a pod that is done goes at once.",
         evidence=evidence,
-        level=level,
     )

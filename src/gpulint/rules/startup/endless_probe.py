@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpulint.finding import Evidence, Finding
-from gpulint.model.workload import Container
+from gpulint.model.workload import Container, Probe
 from gpulint.rules import rule
 from gpulint.rules.parallel import named
 
@@ -22,7 +22,7 @@ def check(container: Container) -> Iterator[Finding]:
     ):
         if probe is None or probe.failure_threshold is None or probe.patience_s is None:
             continue
-        if probe.patience_s < _LONGEST_S:
+        if probe.patience_s < _LONGEST_S or (name == "readiness" and _restarts(container.liveness_probe, probe)):
             continue
         failures, period = probe.failure_threshold, probe.period_s
         period_s = period.value if period is not None else None
@@ -39,3 +39,13 @@ def check(container: Container) -> Iterator[Finding]:
                 Evidence("periodSeconds", period_s, period.place if period is not None else None),
             ],
         )
+
+
+def _restarts(liveness: Probe | None, readiness: Probe) -> bool:
+    """Whether the liveness probe asks the same question and ends a hung server long before."""
+    return (
+        liveness is not None
+        and (liveness.action, liveness.path, liveness.port) == (readiness.action, readiness.path, readiness.port)
+        and liveness.patience_s is not None
+        and liveness.patience_s < _LONGEST_S
+    )

@@ -10,6 +10,8 @@ from gpulint.rules import rule
 
 _DEFAULT_S = 30
 _HAS_TIMEOUT_SINCE = (0, 18)
+# Before, uvicorn itself heard the signal, and waits for open connections (vllm/entrypoints/openai/api_server.py).
+_ABORTS_SINCE = (0, 6)
 
 
 @rule("grace-period-without-drain")
@@ -17,6 +19,8 @@ def check(engine: Engine) -> Iterator[Finding]:
     container, pod = engine.container, engine.container.pod
     grace, drain = pod.termination_grace_s, engine.shutdown_timeout_s
     if engine.name != "vllm" or grace is None or grace.default or grace.value is None or grace.value <= _DEFAULT_S:
+        return
+    if engine.version is not None and engine.version < _ABORTS_SINCE:
         return
     # A sidecar that routes to the engine may hold the pod open for it.
     if any(other.pre_stop for other in pod.containers) or not engine.arguments_known or not pod.complete:

@@ -30,8 +30,8 @@ def check(workload: Workload) -> Iterator[Finding]:
     yield Finding(
         place=deadline.place or slowest.place,
         message=f"The startup probe allows {slowest.budget_s:g} s, but the rollout of {workload.ref} counts as failed "
-        f"after progressDeadlineSeconds: {deadline.value:g}{written} without a new pod. The pods go on loading, while "
-        "`kubectl rollout status`, Helm's --wait and Argo CD report a failure, and what rolls back on it does so.",
+        f"after progressDeadlineSeconds: {deadline.value:g}{written} if no pod gets ready. The pods go on loading "
+        "while `kubectl rollout status`, Helm's --wait and Argo CD report a failure, and what rolls back on it acts.",
         help=f"Set progressDeadlineSeconds to {slowest.budget_s + 300:g}: the startup budget, and some minutes for a "
         "new node and the image.",
         evidence=[

@@ -19,8 +19,8 @@ def check(engine: Engine) -> Iterator[Finding]:
     yield Finding(
         place=mount.read_only,
         message=f"{mount.path} is read-only, and {engine.label} downloads {model} to {folder}. Whatever of the model "
-        "is not there ends the start with a read-only file system, and the Hub's client writes locks and references "
-        "even for what is there.",
+        "is not there ends the start with a read-only file system, and most versions of the Hub's client write locks "
+        "and references even for what is there.",
         help="Mount it for writing; or, where it holds the whole model, pass the folder of the snapshot as the model "
         "or set HF_HUB_OFFLINE=1.",
         evidence=[Evidence("model", model, engine.model.place if engine.model is not None else None)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from gpulint.source.gotemplate.budget import Budget
 from gpulint.source.gotemplate.functions import RANDOM, functions, takes_unknown
@@ -25,6 +24,7 @@ from gpulint.source.gotemplate.nodes import (
     Text,
     Variable,
 )
+from gpulint.source.gotemplate.origins import Origin, Origins, Written, below
 from gpulint.source.gotemplate.parser import parse
 from gpulint.source.gotemplate.printing import printed, type_name
 from gpulint.source.gotemplate.unknown import (
@@ -57,15 +57,6 @@ class Methods:
         return self.shown
 
 
-class Written(NamedTuple):
-    """A piece of output. `exact` text stands so in the file from `start`; other text was written by start..end."""
-
-    text: str
-    start: int
-    end: int
-    exact: bool
-
-
 class Unknowns:
     """The names of values that are not known: the same for what comes from the same call, and for nothing else."""
 
@@ -90,7 +81,7 @@ class Unknowns:
         return unknown(f"unknown.{self._fresh}")
 
 
-class Machine:
+class Machine(Origins):
     """Runs the nodes of templates that share their definitions.
 
     `open_gates` says that values which nobody gave are unknown rather than empty. `prefix` tells what is unknown of
@@ -98,16 +89,15 @@ class Machine:
     """
 
     def __init__(self, defined: Mapping[str, list[Node]], budget: Budget, unknowns: Unknowns, prefix: str = "") -> None:
+        super().__init__()
         self.prefix = prefix
         self.defined = defined
         self.budget = budget
         self.unknowns = unknowns
-        self.variables: list[tuple[str, object]] = []
         self.out: list[Written] = []
         self.written = 0
         self.open_gates = False
         self.depth = 0
-        self.root: object = None
         self.extra: list[Mapping[str, list[Node]]] = []
         self.functions = functions()
         self.takes_unknown = takes_unknown()
@@ -123,24 +113,27 @@ class Machine:
             elif isinstance(node, Output):
                 value = self.pipeline(node.pipeline, dot)
                 if not node.pipeline.variables:
-                    self.write(self.shown(value), node.start, node.end)
+                    self.write(self.shown(value), node.start, node.end, origin=self.origin(node.pipeline))
             elif isinstance(node, Branch):
                 left = self.range(node, dot) if node.kind == "range" else self.branch(node, dot)
                 if left is not None:
                     return left
             elif isinstance(node, Call):
-                given = self.pipeline(node.pipeline, dot) if node.pipeline is not None else None
-                self.write(self.include(node.name, given), node.start, node.end)
+                given, origin = None, None
+                if node.pipeline is not None:
+                    given, origin = self.pipeline(node.pipeline, dot), self.origin(node.pipeline)
+                text, pieces = self.include(node.name, given, origin)
+                self.write(text, node.start, node.end, origin=pieces)
             elif isinstance(node, Leave):
                 return node.kind
         return None
 
-    def write(self, text: str, start: int, end: int, *, exact: bool = False) -> None:
+    def write(self, text: str, start: int, end: int, *, exact: bool = False, origin: Origin = None) -> None:
         if text:
             self.written += len(text)
             if self.written > _MOST_WRITTEN:
                 raise LimitReached("a template that writes too much")
-            self.out.append(Written(text, start, end, exact))
+            self.out.append(Written(text, start, end, exact, origin))
 
     def shown(self, value: object) -> str:
         """A value as an action writes it: nothing where there is none."""
@@ -154,11 +147,21 @@ class Machine:
         if known is None:
             self.leave_out(node)
         elif known:
-            left = self.walk(node.body, value if node.kind == "with" else dot)
+            with_value = node.kind == "with"
+            origin = self.origin(node.pipeline) if with_value else self.dot_origin
+            left = self.walk_inside(node.body, value if with_value else dot, origin)
         else:
             left = self.walk(node.orelse, dot)
         del self.variables[mark:]
         return left
+
+    def walk_inside(self, nodes: Iterable[Node], dot: object, origin: Origin) -> str | None:
+        """Writes what nodes give for another dot."""
+        outer, self.dot_origin = self.dot_origin, origin
+        try:
+            return self.walk(nodes, dot)
+        finally:
+            self.dot_origin = outer
 
     def range(self, node: Branch, dot: object) -> str | None:
         mark = len(self.variables)
@@ -167,16 +170,18 @@ class Machine:
         if is_unknown(value):
             self.leave_out(node)
             return None
+        origin = self.origin(pipeline)
         for index, element in _elements_of(value):
             self.budget.step()
             names = pipeline.variables
-            pairs = list(zip(names, (index, element) if len(names) == 2 else (element,), strict=False))
-            for name, each in pairs:
+            of_element = below(origin, [index])
+            pairs = ((index, None), (element, of_element)) if len(names) == 2 else ((element, of_element),)
+            for name, (each, its_origin) in zip(names, pairs, strict=False):
                 if pipeline.declares:
-                    self.variables.append((name, each))
+                    self.variables.append((name, each, its_origin))
                 else:
-                    self.assign(name, each)
-            left = self.walk(node.body, element)
+                    self.assign(name, each, its_origin)
+            left = self.walk_inside(node.body, element, of_element)
             del self.variables[mark:]
             if left == "break":
                 break
@@ -199,16 +204,16 @@ class Machine:
 
     # -- variables
 
-    def assign(self, name: str, value: object, *, strict: bool = True) -> None:
+    def assign(self, name: str, value: object, origin: Origin = None, *, strict: bool = True) -> None:
         for index in range(len(self.variables) - 1, -1, -1):
             if self.variables[index][0] == name:
-                self.variables[index] = (name, value)
+                self.variables[index] = (name, value, origin)
                 return
         if strict:
             raise TemplateProblem(f"undefined variable {name}")
 
     def variable(self, name: str) -> object:
-        for known, value in reversed(self.variables):
+        for known, value, _ in reversed(self.variables):
             if known == name:
                 return value
         raise TemplateProblem(f"undefined variable {name}")
@@ -221,25 +226,26 @@ class Machine:
                 return more[name]
         return self.defined.get(name)
 
-    def include(self, name: str, given: object) -> str:
-        """The output of a template; unknown where it is not among those that are known."""
+    def include(self, name: str, given: object, origin: Origin) -> tuple[str, list[Written] | None]:
+        """The output of a template, and its pieces; unknown where it is not among those that are known."""
         nodes = self.template(name)
         if nodes is None:
             if given is self.root:
-                return unknown(f"include.{self.prefix}{_plain(name)}")
-            return self.unknowns.of("include", name, given)
-        return self.run(nodes, given)
+                return unknown(f"include.{self.prefix}{_plain(name)}"), None
+            return self.unknowns.of("include", name, given), None
+        pieces = self.run(nodes, given, origin)
+        return "".join(piece.text for piece in pieces), pieces
 
-    def run(self, nodes: Iterable[Node], dot: object) -> str:
+    def run(self, nodes: Iterable[Node], dot: object, origin: Origin = None) -> list[Written]:
         """What nodes write, with variables of their own."""
         if self.depth >= _DEEPEST_CALL:
             raise LimitReached("templates that include each other too deeply")
         outer_out, outer_variables = self.out, self.variables
-        self.out, self.variables = [], [("$", dot)]
+        self.out, self.variables = [], [("$", dot, origin)]
         self.depth += 1
         try:
-            self.walk(nodes, dot)
-            return "".join(piece.text for piece in self.out)
+            self.walk_inside(nodes, dot, origin)
+            return self.out
         finally:
             self.depth -= 1
             self.out, self.variables = outer_out, outer_variables
@@ -256,7 +262,7 @@ class Machine:
             raise TemplateProblem(error.reason) from None
         self.extra.append(parsed.defined)
         try:
-            return self.run(parsed.nodes, given)
+            return "".join(piece.text for piece in self.run(parsed.nodes, given))
         finally:
             self.extra.pop()
 
@@ -264,11 +270,13 @@ class Machine:
 
     def pipeline(self, pipeline: Pipeline, dot: object) -> object:
         value = self.commands(pipeline, dot)
-        for name in pipeline.variables:
-            if pipeline.declares:
-                self.variables.append((name, value))
-            else:
-                self.assign(name, value)
+        if pipeline.variables:
+            origin = self.origin(pipeline)
+            for name in pipeline.variables:
+                if pipeline.declares:
+                    self.variables.append((name, value, origin))
+                else:
+                    self.assign(name, value, origin)
         return value
 
     def commands(self, pipeline: Pipeline, dot: object) -> object:
@@ -283,7 +291,10 @@ class Machine:
         if isinstance(first, Function):
             if first.name in ("and", "or"):
                 return self.junction(first.name, rest, dot, last)
-            return self.call(first.name, [*(self.operand(each, dot) for each in rest), *last])
+            arguments = [*(self.operand(each, dot) for each in rest), *last]
+            if first.name == "include":
+                return self.included(command, arguments)
+            return self.call(first.name, arguments)
         if isinstance(first, Constant) and first.value is None:
             raise TemplateProblem("nil is not a command")
         value = self.operand(first, dot, call=False)
@@ -295,6 +306,19 @@ class Machine:
                 return self.unknowns.fresh()
             raise TemplateProblem(f"can't give argument to non-function {_described(first)}")
         return value
+
+    def included(self, command: Command, arguments: list[object]) -> object:
+        _count(arguments, 2)
+        name, given = arguments
+        if is_unknown(name):
+            return self.unknowns.fresh()
+        operands = command.operands
+        text, pieces = self.include(str(name), given, self.operand_origin(operands[2]) if len(operands) > 2 else None)
+        if pieces is not None:
+            self.texts[command] = pieces
+        else:
+            self.texts.pop(command, None)
+        return text
 
     def junction(self, name: str, operands: list[Operand], dot: object, last: tuple[object, ...]) -> object:
         """`and` and `or`, which read no further than they must."""
@@ -373,9 +397,6 @@ class Machine:
             raise TemplateProblem("wrong number of arguments") from None
 
     def call(self, name: str, arguments: list[object]) -> object:
-        if name == "include":
-            _count(arguments, 2)
-            return self.unknowns.fresh() if is_unknown(arguments[0]) else self.include(str(arguments[0]), arguments[1])
         if name == "tpl":
             _count(arguments, 2)
             return self.tpl(*arguments)

@@ -10,7 +10,7 @@ from gpulint.source.gotemplate.printing import shortest
 from gpulint.source.gotemplate.unknown import MARK, LimitReached, TemplateProblem
 from gpulint.source.scalars import resolve_plain
 from gpulint.source.text import Source
-from gpulint.source.yaml import Document, documents
+from gpulint.source.yaml import Document, Node, documents
 
 _DEEPEST = 60
 _MOST_NODES = 20_000
@@ -178,11 +178,16 @@ def from_yaml(text: str) -> object:
     for document in documents(Source("", text)):
         if not isinstance(document, Document):
             raise TemplateProblem("a text that is not YAML")
-        try:
-            return as_go(document.root.data(_MOST_NODES))
-        except ValueError as error:
-            raise LimitReached(str(error)) from None
+        return data_of(document.root)
     return None
+
+
+def data_of(node: Node) -> object:
+    """What a node holds, numbers as float64. Raises LimitReached for a large one."""
+    try:
+        return as_go(node.data(_MOST_NODES))
+    except ValueError as error:
+        raise LimitReached(str(error)) from None
 
 
 def as_go(value: object) -> object:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from gpulint.source.gotemplate.evaluate import Machine, Written
+from gpulint.source.gotemplate.evaluate import Machine
 from gpulint.source.gotemplate.nodes import Branch, Call, Function, Node, Output, Text
+from gpulint.source.gotemplate.origins import Origin, Written
 from gpulint.source.gotemplate.unknown import TemplateProblem, missing, truth
 
 _MOST_GATES = 40
@@ -61,12 +62,13 @@ class FailedAt(Exception):  # noqa: N818 - what happened, as a caller reads it
 
 
 @dataclass(slots=True, eq=False)
-class _Closed:
-    """What stands behind a closed gate, with the dot and the variables that it would have."""
+class _Part:
+    """A file, or what stands behind a closed gate, with the dot and the variables that it would have."""
 
     nodes: list[Node]
     dot: object
-    variables: list[tuple[str, object]]
+    origin: Origin
+    variables: list[tuple[str, object, Origin]]
 
 
 def render(nodes: list[Node], dot: object, machine: Machine, *, given: bool = False) -> list[Rendering]:
@@ -75,16 +77,16 @@ def render(nodes: list[Node], dot: object, machine: Machine, *, given: bool = Fa
     With `given`, values that are missing are ones that somebody will give: unknown, in what is written by default too.
     """
     machine.root = dot
-    closed: list[_Closed] = []
+    closed: list[_Part] = []
     machine.open_gates = given
-    found = [_rendered(nodes, dot, [("$", dot)], machine, closed)]
+    found = [_rendered(_Part(nodes, dot, (), [("$", dot, ())]), machine, closed)]
     machine.open_gates = True
     try:
         for count, gate in enumerate(closed):  # it grows: a gate may stand behind another one
             if count >= _MOST_GATES:
                 break
             try:
-                found.append(_rendered(gate.nodes, gate.dot, gate.variables, machine, closed))
+                found.append(_rendered(gate, machine, closed))
             except FailedAt:
                 continue  # it asks for values that only who opens the gate knows
     finally:
@@ -92,18 +94,17 @@ def render(nodes: list[Node], dot: object, machine: Machine, *, given: bool = Fa
     return found
 
 
-def _rendered(
-    nodes: list[Node], dot: object, variables: list[tuple[str, object]], machine: Machine, closed: list[_Closed]
-) -> Rendering:
-    machine.out, machine.variables, machine.written = [], variables, 0
-    _Top(machine, closed).walk(nodes, dot)
+def _rendered(part: _Part, machine: Machine, closed: list[_Part]) -> Rendering:
+    machine.out, machine.variables, machine.written = [], part.variables, 0
+    machine.dot_origin = part.origin
+    _Top(machine, closed).walk(part.nodes, part.dot)
     return Rendering("".join(piece.text for piece in machine.out), machine.out, machine.open_gates)
 
 
 class _Top:
     """Walks what stands outside of everything but gates."""
 
-    def __init__(self, machine: Machine, closed: list[_Closed]) -> None:
+    def __init__(self, machine: Machine, closed: list[_Part]) -> None:
         self.machine = machine
         self.closed = closed
 
@@ -124,14 +125,18 @@ class _Top:
         mark = len(machine.variables)
         value = machine.pipeline(node.pipeline, dot)
         known = truth(value)
-        inner = value if node.kind == "with" else dot
+        outer = machine.dot_origin
+        inner, origin = (value, machine.origin(node.pipeline)) if node.kind == "with" else (dot, outer)
         if node.kind == "with" and not known and not isinstance(value, dict):
             inner = missing("with")
-        for nodes, chosen, their_dot in ((node.body, known is True, inner), (node.orelse, known is False, dot)):
+        body, orelse = (node.body, known is True, inner, origin), (node.orelse, known is False, dot, outer)
+        for nodes, chosen, their_dot, their_origin in (body, orelse):
             if chosen:
+                machine.dot_origin = their_origin
                 self.walk(nodes, their_dot)
+                machine.dot_origin = outer
             elif _holds_document(nodes):
-                self.closed.append(_Closed(nodes, their_dot, list(machine.variables)))
+                self.closed.append(_Part(nodes, their_dot, their_origin, list(machine.variables)))
         del machine.variables[mark:]
 
 
