@@ -413,6 +413,46 @@ def test_each_values_file_is_told_of_its_own() -> None:
     assert [(place.source.path, place.line) for place in eager] == [("chart/values.yaml", 2)]
 
 
+def test_a_release_is_told_of_its_own() -> None:
+    release = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: prod}
+spec:
+  chart:
+    spec: {chart: chart, sourceRef: {kind: GitRepository, name: apps}}
+  values:
+    command: ["vllm", "serve", "Qwen/Qwen3-32B", "--enforce-eager"]
+"""
+    plain = changed("chart/values.yaml", ', "--enforce-eager"', "")
+    [eager] = [
+        r for r in checked(load_texts({**plain, "apps/prod.yaml": release})).findings if r.rule == "eager-execution"
+    ]
+    assert (eager.place.source.path, eager.place.line) == ("apps/prod.yaml", 8)
+    assert eager.place.text() == '"--enforce-eager"'
+
+
+def test_evidence_stands_in_the_values() -> None:
+    spread = changed("chart/values.yaml", '"--enforce-eager"', '"--tensor-parallel-size", "8"')
+    [size] = [r for r in checked(load_texts(spread)).findings if r.rule == "parallel-size-exceeds-gpus"]
+    assert (size.place.source.path, size.place.text()) == ("chart/values.yaml", '"8"')
+    assert [(e.place.source.path, e.place.line) for e in size.finding.evidence if e.place is not None] == [
+        ("chart/values.yaml", 2),
+        ("chart/values.yaml", 3),
+    ]
+
+
+def test_a_key_that_a_template_writes_twice_is_its_own() -> None:
+    twice = changed(
+        "chart/templates/deployment.yaml",
+        "              nvidia.com/gpu: {{ .Values.gpus }}",
+        "              cpu: 1\n              {{- toYaml .Values.limits | nindent 14 }}",
+    )
+    twice["chart/values.yaml"] += "limits:\n  cpu: 2\n  nvidia.com/gpu: 4\n"
+    [key] = [r for r in checked(load_texts(twice)).findings if r.rule == "duplicate-key"]
+    assert (key.place.source.path, key.place.line) == ("chart/templates/deployment.yaml", 16)
+
+
 def test_what_is_named_does_not_change_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, text in CHART.items():
         os.makedirs((tmp_path / path).parent, exist_ok=True)

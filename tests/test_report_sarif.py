@@ -144,8 +144,11 @@ def test_an_enabled_rule_without_a_page_is_an_error(monkeypatch: pytest.MonkeyPa
         raise PageError(f"rules/{family}/{name}.md: missing")
 
     monkeypatch.setattr("gpulint.pages.load_page", none)
-    with pytest.raises(PageError, match="cpu-autoscaling"):
-        render(report(), "sarif", color=False, width=80)
+    broken = report()
+    made = run(broken)
+    assert made["tool"]["driver"]["rules"][0]["id"] == f"gpulint/{broken.rules[0]}"
+    assert made["invocations"][0]["toolExecutionNotifications"]
+    assert any("cpu-autoscaling.md: missing" in problem.reason for problem in broken.errors)
     made = run(report(reported(place(Source("a", "b"), "b"), rule="unused-ignore"), rules=[]))
     assert made["tool"]["driver"]["rules"][0]["shortDescription"] == {"text": "Unused ignore."}
 

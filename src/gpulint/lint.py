@@ -108,9 +108,8 @@ def examine(
     `levels` overrides the level of a rule; `root_path` turns a report path into one below the project's root, which
     fingerprints are made of.
     """
-    problems: list[Problem] = []
     families = rule_names()
-    known = [load_rule(name) for name in rules if families[name] != _FAMILY_OF_HOSTS or loaded.project.hosts]
+    known, problems = _load_rules([n for n in rules if families[n] != _FAMILY_OF_HOSTS or loaded.project.hosts])
     raw: list[Raw] = []
     failed: set[str] = set()
     objects = cache(loaded.project.objects)
@@ -167,6 +166,24 @@ def _restrict_fixes(reported: list[Reported], loaded: Loaded) -> None:
                 fix.safe = not any(loaded.project.is_base(path) for path in paths)
 
 
+def _load_rules(names: Iterable[str]) -> tuple[list[Rule], list[Problem]]:
+    """The rules of these names, and what is wrong with those that cannot be loaded."""
+    known: list[Rule] = []
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            known.append(load_rule(name))
+        except Exception as error:  # one broken module must not cost the others their findings
+            problems.append(_fault(name, "gpulint", None, error))
+    return known, problems
+
+
+def _fault(name: str, path: str, line: int | None, error: Exception) -> Problem:
+    problem = internal_error(path, line, error)
+    problem.reason = f"rule {name}: {problem.reason}"
+    return problem
+
+
 def _visit(rule: Rule, subjects: Iterable[object]) -> tuple[list[Raw], list[Problem]]:
     raw: list[Raw] = []
     problems: list[Problem] = []
@@ -183,9 +200,12 @@ def _visit(rule: Rule, subjects: Iterable[object]) -> tuple[list[Raw], list[Prob
         except Exception as error:  # a broken rule must not cost the others their findings
             place = getattr(subject, "place", None)
             path = place.source.path if place is not None else "gpulint"
-            problem = internal_error(path, place.line if place is not None else None, error)
-            problem.reason = f"rule {rule.name}: {problem.reason}"
-            problems.append(problem)
+            problems.append(_fault(rule.name, path, place.line if place is not None else None, error))
+    if raw:
+        try:
+            load_page(rule.family, rule.name)
+        except Exception as error:  # what it finds has no level without its page
+            return [], [*problems, _fault(rule.name, "gpulint", None, error)]
     return raw, problems
 
 

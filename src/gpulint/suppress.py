@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -137,31 +138,37 @@ def _overlay(subject: object) -> object:
 
 def silenced(reported: Iterable[Reported], ignores: Iterable[Ignore]) -> set[int]:
     """The findings, by their positions, that comments silence; the comments note which rules they did so for."""
-    by_path: dict[str, list[Ignore]] = {}
+    by_name: dict[tuple[str, str], list[Ignore]] = {}
     for ignore in ignores:
         if ignore.problem is None and not ignore.objects:
-            by_path.setdefault(ignore.place.source.path, []).append(ignore)
+            for name in {name for name, _ in ignore.names}:
+                by_name.setdefault((ignore.place.source.path, name), []).append(ignore)
     found: set[int] = set()
     for index, finding in enumerate(reported):
         for place in finding.finding.places():
-            for ignore in by_path.get(place.source.path, ()):
-                if _names(ignore, finding.rule) and _covers(ignore, place):
+            candidates = by_name.get((place.source.path, finding.rule))
+            lines = _lines(place) if candidates else (0, 0)
+            for ignore in candidates or ():
+                if _covers(ignore, place, lines):
                     ignore.used.add(finding.rule)
                     found.add(index)
     return found
 
 
-def _covers(ignore: Ignore, place: Place) -> bool:
+def _lines(place: Place) -> tuple[int, int]:
+    """The first and the last line of a place; one that ends right behind a line break ends on that line."""
+    first, _, last, column = place.region()
+    return first, last - (column == 1 and last > first)
+
+
+def _covers(ignore: Ignore, place: Place, lines: tuple[int, int]) -> bool:
     if ignore.place.start <= place.start < ignore.place.end:  # what is said of itself
         return True
     if ignore.inside is not None and not ignore.inside[0] <= place.start < ignore.inside[1]:
         return False
     if ignore.lines is None:
         return True
-    first, _, last, column = place.region()
-    if column == 1 and last > first:
-        last -= 1
-    return any(start <= last and first <= end for start, end in ignore.lines)
+    return any(start <= lines[1] and lines[0] <= end for start, end in ignore.lines)
 
 
 def judge(ignores: Iterable[Ignore], ran: set[str], doubtful: set[str] | None) -> None:
@@ -171,6 +178,7 @@ def judge(ignores: Iterable[Ignore], ran: set[str], doubtful: set[str] | None) -
     may depend on, so that no ignore can be called idle.
     """
     rules = rule_names()
+    is_template = cache(_is_template)
     for ignore in ignores:
         if ignore.problem is not None:
             continue
@@ -179,7 +187,7 @@ def judge(ignores: Iterable[Ignore], ran: set[str], doubtful: set[str] | None) -
             ignore.unknown = [entry for entry in ignore.names if entry[0] not in known]
             idle = (known & ran) - ignore.used - set(ABOUT_IGNORES)
             if idle and doubtful is not None and ignore.place.source.path not in doubtful:
-                if _is_template(ignore.place.source):  # other values may bring the finding back
+                if is_template(ignore.place.source):  # other values may bring the finding back
                     continue
                 ignore.unused = [entry for entry in ignore.names if entry[0] in idle]
 

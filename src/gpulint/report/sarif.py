@@ -15,6 +15,7 @@ from gpulint.finding import Evidence, Fix, Level, Reported
 from gpulint.report import HOME, Report
 from gpulint.report._display import to_json, value_text, visible
 from gpulint.source.text import Place, Source
+from gpulint.source.yaml import Problem
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -38,7 +39,7 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
         "name": "gpulint",
         "semanticVersion": __version__,
         "informationUri": HOME,
-        "rules": [_rule(name, families[name]) for name in names],
+        "rules": [_rule(name, families[name], report) for name in names],
     }
     run = {
         "tool": {"driver": driver},
@@ -54,14 +55,17 @@ def render(report: Report, *, color: bool, width: int) -> str:  # noqa: ARG001  
 # -- rules
 
 
-def _rule(name: str, family: str) -> Json:
-    """A rule's descriptor, from its page; a finding of gpulint itself that has no page is described by its name."""
+def _rule(name: str, family: str, report: Report) -> Json:
+    """A rule's descriptor, from its page; one that has no page is described by its name.
+
+    Where that is not a finding of gpulint itself but a fault of the installation, it becomes an error of the report.
+    """
     rule: Json = {"id": f"gpulint/{name}", "name": "".join(word.capitalize() for word in name.split("-"))}
     try:
         page = pages.load_page(family, name)
-    except pages.PageError:
+    except pages.PageError as error:
         if name in rules.rule_names():
-            raise
+            report.errors.append(Problem("gpulint", None, f"rule {name}: {error}"))
         text = {"text": _sentence(name.replace("-", " ").capitalize())}
         return {**rule, "shortDescription": text, "fullDescription": text, "help": text}
     uri = f"{HOME}/blob/main/{page.path}"

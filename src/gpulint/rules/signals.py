@@ -159,6 +159,13 @@ def scaled(scaler: Autoscaler) -> str:
     return "itself" if name == str(scaler.ref) else name
 
 
+def scaled_device(scaler: Autoscaler, workload: Workload) -> str:
+    """`the GPU workload Deployment llm/chat`; `itself, a GPU workload` of an object that scales itself."""
+    own = str(workload.ref) == str(scaler.ref) or (scaler.ref.kind, scaler.ref.name) == ("Values", workload.ref.name)
+    device = kind_of_device(workload)
+    return f"itself, a {device} workload," if own else f"the {device} workload {workload.ref}"
+
+
 def one_line(text: str) -> str:
     """An expression as one line, without the indicator of a block scalar."""
     return " ".join(text.lstrip("|>-").split())

@@ -399,7 +399,9 @@ def _dot(top: Chart, chart: Chart, source: Source, open_file: OpenFile) -> dict[
     """What `.` is in a template."""
 
     def file(name: object = "") -> object:
-        path = posixpath.normpath(posixpath.join(chart.folder, str(name)))
+        if not isinstance(name, str):
+            raise TemplateProblem("the name of a file must be a text")
+        path = posixpath.normpath(posixpath.join(chart.folder, name))
         inside = not chart.folder or path.startswith(chart.folder + "/")
         found = open_file(path) if inside and not path.startswith("..") else None
         return found.text if found is not None else unknown("Files.Get")

@@ -152,6 +152,10 @@ class Place:
         """Where somebody wrote what stands here: in this place, unless a template took it from elsewhere."""
         return self
 
+    def written(self) -> Place:
+        """The place where it is written, by a template as well: it has no other origin."""
+        return self
+
     def __repr__(self) -> str:
         return f"<Place {self.source.path}:{self.line} {self.text()[:40]!r}>"
 
@@ -180,3 +184,6 @@ class WrittenPlace(Place):
             if found is not None:
                 return found
         return self
+
+    def written(self) -> Place:
+        return Place(self.source, self.start, self.end, self.path)

@@ -424,7 +424,9 @@ class Document:
             if name in first:
                 here = (path, name)
                 same = _same_scalar(value, values[name])
-                found.append((name, self.key_place(key, here), self.key_place(first[name], here), same))
+                # In what a template writes, it is the template that has put the two together.
+                later, earlier = (self.key_place(each, here).written() for each in (key, first[name]))
+                found.append((name, later, earlier, same))
             first[name], values[name] = key, value
         return found
 

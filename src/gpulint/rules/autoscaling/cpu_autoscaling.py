@@ -9,7 +9,16 @@ from gpulint.metrics.table import Meaning
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.advice import scale_on_load
-from gpulint.rules.signals import engine_signals, gpu_evidence, is_off_gpu, kind_of_device, named, serves, target_text
+from gpulint.rules.signals import (
+    engine_signals,
+    gpu_evidence,
+    is_off_gpu,
+    kind_of_device,
+    named,
+    scaled_device,
+    serves,
+    target_text,
+)
 
 
 @rule("cpu-autoscaling")
@@ -42,7 +51,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
                 level = "warning"  # a program that gpulint does not know may well be bound by its CPU
             alone = " alone" if len(scaler.metrics) == 1 else ""
             message = (
-                f"{named(scaler)} scales the {device} workload {workload.ref} on CPU{target_text(metric)}{alone}. "
+                f"{named(scaler)} scales {scaled_device(scaler, workload)} on CPU{target_text(metric)}{alone}. "
                 f"Requests wait for the {device} and for room in its memory, which CPU does not show: replicas come "
                 f"late or for the wrong reason, and each takes another {device}."
             )

@@ -10,7 +10,15 @@ from gpulint.model.autoscaler import Autoscaler
 from gpulint.model.workload import Workload
 from gpulint.rules import rule
 from gpulint.rules.advice import watch_the_pool
-from gpulint.rules.signals import engine_signals, gpu_evidence, is_off_gpu, kind_of_device, named, serves, target_text
+from gpulint.rules.signals import (
+    engine_signals,
+    gpu_evidence,
+    is_off_gpu,
+    named,
+    scaled_device,
+    serves,
+    target_text,
+)
 
 
 @rule("host-memory-autoscaling")
@@ -18,7 +26,6 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     workload = scaler.workload
     if workload is None or not serves(workload):
         return
-    device = kind_of_device(workload)
     for metric in scaler.metrics:
         if not metric.is_only(Meaning.HOST_MEMORY) or is_off_gpu(scaler, metric):
             continue
@@ -26,7 +33,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
         yield Finding(
             place=metric.place,
             message=(
-                f"{named(scaler)} scales the {device} workload {workload.ref} on host memory{target_text(metric)}"
+                f"{named(scaler)} scales {scaled_device(scaler, workload)} on host memory{target_text(metric)}"
                 f"{' beside an engine signal' if beside else ''}. The host memory of a model server rises once, while "
                 "the weights are read, and then hardly moves with load: replicas are added at start and not removed, "
                 "or never added."

@@ -8,7 +8,7 @@ from gpulint.finding import Evidence, Finding
 from gpulint.model.autoscaler import Autoscaler
 from gpulint.rules import rule
 from gpulint.rules.advice import scale_on_load
-from gpulint.rules.signals import gpu_evidence, kind_of_device, named, serves
+from gpulint.rules.signals import gpu_evidence, kind_of_device, named, scaled_device, serves
 
 
 @rule("implicit-cpu-autoscaling")
@@ -20,7 +20,7 @@ def check(scaler: Autoscaler) -> Iterator[Finding]:
     yield Finding(
         place=scaler.default_metric,
         message=(
-            f"{named(scaler)} names no metric, so Kubernetes scales the {device} workload {workload.ref} on 80% CPU. "
+            f"{named(scaler)} names no metric, so Kubernetes scales {scaled_device(scaler, workload)} on 80% CPU. "
             "The API fills in that default without a word, and the CPU of a model server says nothing about its "
             f"{device}."
         ),

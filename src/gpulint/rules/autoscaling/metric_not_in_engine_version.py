@@ -75,7 +75,7 @@ def check(project: Project) -> Iterator[Finding]:
 
 def _of_dashboard(stale: list[Stale], engines: list[Engine]) -> Finding:
     """One finding for all that are renamed in a dashboard, or all that are gone: it was made for another version."""
-    use, _, verdict = stale[0]
+    use, verdict = stale[0].use, stale[0].verdict
     names = {each.use.name: each for each in reversed(stale)}
     panels = dict.fromkeys(each.use.owner for each in stale)
     if len(names) == 1:

@@ -59,13 +59,13 @@ def _judge(dashboard: Dashboard, *, stands_for_all: bool) -> Iterator[Finding]:
     memory = Meaning.GPU_MEMORY in meanings
     level: Level | None = "warning" if matches(_SERVING, words) and not memory else None
     beside = "GPU memory" if memory else "no memory"
+    alone = ", which no other dashboard here shows either" if stands_for_all else ""
     yield Finding(
         place=dashboard.place,
         message=(
             f"Dashboard {dashboard.title} shows GPU utilisation ({shown[1].name}) with {beside} and nothing of what "
-            f"runs on the GPUs{', which no other dashboard here shows either' if stands_for_all else ''}. "
-            "It cannot tell a GPU with room from one whose KV cache is full, nor a fast server from one that keeps the "
-            "GPU busy."
+            f"runs on the GPUs{alone}. It cannot tell a GPU with room from one whose KV cache is full, nor a fast "
+            "server from one that keeps the GPU busy."
         ),
         help=(
             "Add panels for waiting and running requests, KV cache usage (vllm:kv_cache_usage_perc), tokens/s "

@@ -82,8 +82,9 @@ def _of_dashboard(notes: dict[str, Finding], dashboard: Dashboard) -> Finding:
             "in these files."
         )
         first.help = (
-            "Add a line such as `FIELD, gauge, …` for each to the exporter's counter list (in its chart: customMetrics), or "
-            "leave the panels out. Profiling fields (DCGM_FI_PROF_…) also need a GPU and driver that offer them."
+            "Add a line such as `FIELD, gauge, …` for each to the exporter's counter list (in its chart: "
+            "customMetrics), or leave the panels out. Profiling fields (DCGM_FI_PROF_…) also need a GPU and driver "
+            "that offer them."
         )
         first.evidence = [Evidence("reads", field, finding.place) for field, finding in notes.items()]
     return first

@@ -24,8 +24,8 @@ class Budget:
         self.steps = steps
         self.characters = characters
 
-    def step(self) -> None:
-        self.steps -= 1
+    def step(self, count: int = 1) -> None:
+        self.steps -= count
         if self.steps < 0:
             raise LimitReached("a template that takes too many steps")
 
@@ -40,7 +40,10 @@ class Budget:
             if isinstance(argument, str):
                 self.characters -= len(argument) * 8 if name in _PARSING else len(argument) // 8
             elif isinstance(argument, (list, dict)):
-                self.steps -= (_weight(argument) if name in _DEEP else len(argument)) // 16
+                weight = _weight(argument) if name in _DEEP else len(argument)
+                if weight >= _HEAVIEST:  # what holds itself, or the same many times over, has no end
+                    raise LimitReached("a value that is too large")
+                self.steps -= weight // 16
         if self.steps < 0 or self.characters < 0:
             raise LimitReached("a template that takes too many steps")
 

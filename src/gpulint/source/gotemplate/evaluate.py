@@ -101,6 +101,8 @@ class Machine(Origins):
         self.extra: list[Mapping[str, list[Node]]] = []
         self.functions = functions()
         self.takes_unknown = takes_unknown()
+        # Of branches that were left out before: the variables that they set, and where they begin to write.
+        self.left_out: dict[Branch, tuple[list[str], tuple[Node, int | None] | None]] = {}
 
     # -- nodes
 
@@ -194,9 +196,14 @@ class Machine(Origins):
 
     def leave_out(self, node: Branch) -> None:
         """A branch of which it is not known whether it is taken: what it would write, and set, is unknown."""
-        for name in _assigned([*node.body, *node.orelse]):
+        known = self.left_out.get(node)
+        if known is None:
+            place = _first_line(node.body) or _first_line(node.orelse)
+            known = self.left_out[node] = _assigned([*node.body, *node.orelse]), place
+        names, place = known
+        for name in names:
+            self.budget.step()
             self.assign(name, self.unknowns.fresh(), strict=False)
-        place = _first_line(node.body) or _first_line(node.orelse)
         if place is not None:
             indent = place[1]
             lead = "" if indent is None else "\n" + " " * indent
@@ -205,6 +212,7 @@ class Machine(Origins):
     # -- variables
 
     def assign(self, name: str, value: object, origin: Origin = None, *, strict: bool = True) -> None:
+        self.look_up()
         for index in range(len(self.variables) - 1, -1, -1):
             if self.variables[index][0] == name:
                 self.variables[index] = (name, value, origin)
@@ -212,7 +220,12 @@ class Machine(Origins):
         if strict:
             raise TemplateProblem(f"undefined variable {name}")
 
+    def look_up(self) -> None:
+        """Counts what looking for a variable takes: a template may declare thousands."""
+        self.budget.step(len(self.variables) // 16)
+
     def variable(self, name: str) -> object:
+        self.look_up()
         for known, value, _ in reversed(self.variables):
             if known == name:
                 return value
@@ -312,8 +325,10 @@ class Machine(Origins):
         name, given = arguments
         if is_unknown(name):
             return self.unknowns.fresh()
+        if not isinstance(name, str):
+            raise TemplateProblem(f"expected string; found {type_name(name)}")
         operands = command.operands
-        text, pieces = self.include(str(name), given, self.operand_origin(operands[2]) if len(operands) > 2 else None)
+        text, pieces = self.include(name, given, self.operand_origin(operands[2]) if len(operands) > 2 else None)
         if pieces is not None:
             self.texts[command] = pieces
         else:

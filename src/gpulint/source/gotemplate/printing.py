@@ -9,11 +9,16 @@ from functools import cache
 from gpulint.source.gotemplate.unknown import LimitReached, is_unknown
 
 _DEEPEST = 60
+_MOST_NODES = 50_000
 _WIDEST = 1000
 
 
-def printed(value: object, depth: int = 0) -> str:
-    """A value as `%v`."""
+def printed(value: object) -> str:
+    """A value as `%v`. Raises LimitReached for one that holds too much: values may hold each other, many times over."""
+    return _printed(value, 0, [_MOST_NODES])
+
+
+def _printed(value: object, depth: int, room: list[int]) -> str:
     if isinstance(value, str):
         return value
     if value is None:
@@ -24,14 +29,15 @@ def printed(value: object, depth: int = 0) -> str:
         return str(value)
     if isinstance(value, float):
         return shortest(value)
-    if depth > _DEEPEST:
-        raise LimitReached("a value nested too deeply")
+    if not isinstance(value, (dict, list)):
+        return str(value)
+    room[0] -= len(value) + 1
+    if depth > _DEEPEST or room[0] < 0:
+        raise LimitReached("a value that is too large to print")
     if isinstance(value, dict):
-        entries = (f"{printed(key)}:{printed(value[key], depth + 1)}" for key in sorted(value))
+        entries = (f"{key}:{_printed(value[key], depth + 1, room)}" for key in sorted(value))
         return f"map[{' '.join(entries)}]"
-    if isinstance(value, list):
-        return f"[{' '.join(printed(element, depth + 1) for element in value)}]"
-    return str(value)
+    return f"[{' '.join(_printed(element, depth + 1, room) for element in value)}]"
 
 
 def shortest(value: float, exponent_below: int = -4, exponent_from: int = 6) -> str:
